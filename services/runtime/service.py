@@ -1,0 +1,126 @@
+"""A service as a whole: its ports, its HTTP application, its order of starting and stopping, and its process."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+import uvicorn
+
+from services.runtime.bus import Bus, RetryPolicy
+from services.runtime.documents import Documents
+from services.runtime.files import Files
+from services.runtime.relay import Relay
+from services.runtime.settings import Environment, InvalidSettings, Settings
+from services.runtime.telemetry import flush_traces, set_up_logs, set_up_traces
+from services.runtime.tracing import TracedApp
+
+
+class Ports(msgspec.Struct, frozen=True):
+    """Where a service keeps its documents and files, and the bus it shares with the others."""
+
+    documents: Documents
+    files: Files
+    bus: Bus
+
+
+class Service(msgspec.Struct, frozen=True):
+    """A wired service: nothing is connected before ``open``."""
+
+    name: str
+    app: TracedApp
+    ports: Ports
+    relay: Relay
+
+    async def open(self) -> None:
+        """Connect the stores; the service can answer requests from here on."""
+        await self.ports.documents.start()
+        await self.ports.files.start()
+
+    async def close(self) -> None:
+        """Stop announcing, then let go of the stores; call after the bus has stopped delivering."""
+        await self.relay.stop()
+        await self.ports.files.stop()
+        await self.ports.documents.stop()
+
+
+Make = Callable[[Settings, Ports], Service]
+
+
+def deployed_ports(name: str, settings: Settings) -> Ports:
+    """The ports of one deployed process: MongoDB, S3 and RabbitMQ. Imported late: an embedded run needs none."""
+    from services.runtime.bus.rabbit import RabbitBus  # noqa: PLC0415
+    from services.runtime.documents.mongo import MongoDocuments  # noqa: PLC0415
+    from services.runtime.files.s3 import S3Files  # noqa: PLC0415
+
+    return Ports(
+        documents=MongoDocuments(settings.mongo_url, f"star_{name}"),
+        files=S3Files(
+            settings.s3_url,
+            settings.s3_access_key,
+            settings.s3_secret_key,
+            bucket=settings.s3_bucket,
+            prefix=name,
+        ),
+        bus=RabbitBus(settings.amqp_url, service=name, policy=retry_policy(settings)),
+    )
+
+
+def retry_policy(settings: Settings) -> RetryPolicy:
+    """How failed messages are tried again here."""
+    return RetryPolicy(attempts=settings.retry_attempts, delay_ms=settings.retry_delay_ms)
+
+
+@contextlib.asynccontextmanager
+async def running(service: Service) -> AsyncIterator[Service]:
+    """A service on its own bus connection: stores, then bus, then relay; and back."""
+    try:
+        await service.open()
+        await service.ports.bus.start()
+        await service.relay.start()
+        yield service
+    finally:
+        await service.ports.bus.stop()
+        await service.close()
+
+
+async def serve(app: object, settings: Settings) -> None:
+    """Answer HTTP until SIGTERM or SIGINT, then let running requests finish within the grace."""
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        host=settings.host,
+        port=settings.port,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(settings.grace_s)),
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    await uvicorn.Server(config).serve()
+
+
+def run(name: str, make: Make) -> None:
+    """Be the process of one deployed service: ``python -m services.<name>``."""
+    try:
+        settings = Settings.from_environment()
+    except InvalidSettings as error:
+        raise SystemExit(str(error)) from error
+    set_up_logs(name, settings.log_level)
+    set_up_traces(name, settings)
+    if settings.environment is not Environment.DEPLOYED:
+        raise SystemExit(f"services.{name} runs deployed (STAR_ENVIRONMENT=deployed); embedded is: star run")
+
+    async def main() -> None:
+        async with running(make(settings, deployed_ports(name, settings))) as service:
+            await serve(service.app, settings)
+
+    with asyncio.Runner(loop_factory=_event_loop) as runner:
+        runner.run(main())
+    flush_traces()
+
+
+def _event_loop() -> asyncio.AbstractEventLoop:
+    import uvloop  # noqa: PLC0415 - not needed to import a service
+
+    return uvloop.new_event_loop()

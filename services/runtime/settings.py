@@ -1,0 +1,120 @@
+"""Settings from the environment, prefix ``STAR_``: frozen, checked at start, secrets never printed."""
+
+import os
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+
+
+class InvalidSettings(Exception):
+    """A setting is missing or wrong; the message names the variable, never a secret."""
+
+
+class Environment(StrEnum):
+    """Where the process runs: everything in one process on a laptop, or a country's servers."""
+
+    EMBEDDED = "embedded"
+    DEPLOYED = "deployed"
+
+
+class Secret(str):
+    """A string that does not show itself."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+class Doc(msgspec.Struct, frozen=True):
+    """What ``country.env.example`` says of a setting."""
+
+    text: str
+    group: str
+
+
+def _says(group: str, text: str) -> Doc:
+    return Doc(text, group)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting of every process. Durations end in ``_s`` (seconds) or ``_ms``."""
+
+    environment: Annotated[Environment, _says("Country", "embedded (one process) or deployed")] = Environment.EMBEDDED
+    country: Annotated[str, _says("Country", "ISO 3166-1 alpha-2 code of the programme's country")] = "ZZ"
+    time_zone: Annotated[str, _says("Country", "IANA time zone of the programme office")] = "UTC"
+    data_folder: Annotated[Path, _says("Embedded", "folder for everything an embedded run keeps")] = Path("data")
+    host: Annotated[str, _says("Process", "address to listen on")] = "127.0.0.1"
+    port: Annotated[int, _says("Process", "port to listen on")] = 8000
+    log_level: Annotated[str, _says("Process", "DEBUG, INFO, WARNING or ERROR")] = "INFO"
+    grace_s: Annotated[float, _says("Process", "time for running requests and messages at shutdown")] = 5.0
+    mongo_url: Annotated[Secret, _says("Stores", "MongoDB connection string")] = Secret()
+    amqp_url: Annotated[Secret, _says("Stores", "RabbitMQ connection string")] = Secret()
+    s3_url: Annotated[str, _says("Stores", "S3 endpoint, e.g. http://minio:9000")] = ""
+    s3_access_key: Annotated[str, _says("Stores", "S3 access key")] = ""
+    s3_secret_key: Annotated[Secret, _says("Stores", "S3 secret key")] = Secret()
+    s3_bucket: Annotated[str, _says("Stores", "S3 bucket; each service keeps its own prefix")] = "star"
+    retry_delay_ms: Annotated[int, _says("Bus", "pause before a failed message is tried again")] = 2000
+    retry_attempts: Annotated[int, _says("Bus", "attempts before a message is parked with its reason")] = 8
+    outbox_scan_s: Annotated[float, _says("Bus", "how often the outbox is scanned for what was missed")] = 5.0
+    oidc_issuer: Annotated[str, _says("Identity", "OIDC issuer; discovery and keys are read from it")] = ""
+    oidc_audience: Annotated[str, _says("Identity", "audience that an access token must carry")] = "star"
+    signing_key: Annotated[Secret, _says("Identity", "Ed25519 key of the gateway (base64 of 32 bytes)")] = Secret()
+    verify_key: Annotated[str, _says("Identity", "its public half, for the services (base64 of 32 bytes)")] = ""
+    lease_s: Annotated[float, _says("Consent", "how long a gateway may decide without hearing from access")] = 5.0
+    gateway_id: Annotated[str, _says("Consent", "name of this gateway process, unique in the country")] = "gateway"
+    access_url: Annotated[str, _says("Services", "where the gateway finds access")] = "http://127.0.0.1:8001"
+    assessment_url: Annotated[str, _says("Services", "where it finds assessment")] = "http://127.0.0.1:8002"
+    remediation_url: Annotated[str, _says("Services", "where it finds remediation")] = "http://127.0.0.1:8003"
+    training_url: Annotated[str, _says("Services", "where it finds training")] = "http://127.0.0.1:8004"
+    reporting_url: Annotated[str, _says("Services", "where it finds reporting")] = "http://127.0.0.1:8005"
+    otlp_url: Annotated[str, _says("Telemetry", "OTLP/HTTP collector, e.g. http://otel:4318; empty keeps none")] = ""
+    trace_ratio: Annotated[float, _says("Telemetry", "share of new traces that are kept, 0 to 1")] = 1.0
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ, **overrides: Any) -> "Settings":
+        """Read ``STAR_*``; raises ``InvalidSettings`` naming the first variable that is wrong."""
+        found: dict[str, Any] = {}
+        for name, hint in get_type_hints(cls).items():
+            if (raw := environ.get(f"STAR_{name.upper()}")) is not None and name not in overrides:
+                found[name] = _parsed(name, hint, raw)
+        settings = cls(**{**found, **overrides})
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        if not re.fullmatch(r"[A-Z]{2}", self.country):
+            raise InvalidSettings("STAR_COUNTRY must be two capital letters (ISO 3166-1 alpha-2)")
+        if self.environment is Environment.DEPLOYED:
+            needed = ("mongo_url", "amqp_url", "s3_url", "s3_access_key", "s3_secret_key")
+            if missing := [name for name in needed if not getattr(self, name)]:
+                raise InvalidSettings("needed when deployed: " + ", ".join(f"STAR_{n.upper()}" for n in missing))
+
+
+def _parsed(name: str, hint: Any, raw: str) -> Any:
+    """Turn the text of one variable into its type."""
+    if hint is Secret:
+        return Secret(raw)
+    try:
+        return msgspec.convert(raw, hint, strict=False) if hint is not Path else Path(raw)
+    except msgspec.ValidationError as error:
+        raise InvalidSettings(f"STAR_{name.upper()}: {error}") from error
+
+
+def env_example() -> str:
+    """The text of ``country.env.example``: every setting with its meaning and default, by group."""
+    defaults = Settings()
+    hints = get_type_hints(Settings, include_extras=True)
+    lines = ["# Every setting of STAR with its default. Copy to country.env and change what your country needs."]
+    group = ""
+    for name, hint in hints.items():
+        doc: Doc = hint.__metadata__[0]
+        if doc.group != group:
+            group = doc.group
+            lines += ["", f"# {group}"]
+        lines += [f"# {doc.text}", f"STAR_{name.upper()}={getattr(defaults, name)}"]
+    return "\n".join(lines) + "\n"
