@@ -1,0 +1,180 @@
+"""The rules of an improvement plan: no I/O, no clock."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Final
+
+import msgspec
+
+from contracts.assessment import VisitFinalisedV1
+from contracts.errors import NotFound, RuleBroken
+from contracts.remediation import LineReportedV1, LineStatus, LineVerifiedV1, PlanOpenedV1
+from contracts.vocabulary import Outcome
+
+PROGRESS_REPORT_AFTER: Final = timedelta(days=30)
+"""The first progress report is due within 30 days of the release of the assessment report."""
+
+NEXT: Final[Mapping[LineStatus, frozenset[LineStatus]]] = {
+    LineStatus.PENDING: frozenset({LineStatus.IN_PROGRESS, LineStatus.COMPLETED}),
+    LineStatus.IN_PROGRESS: frozenset({LineStatus.COMPLETED}),
+    LineStatus.COMPLETED: frozenset({LineStatus.IN_PROGRESS}),
+}
+"""What a factory may report next; a completed line that failed again goes back to in progress."""
+
+
+class RootCause(StrEnum):
+    """Why a finding came about."""
+
+    POLICY = "policy"
+    PROCEDURE = "procedure"
+    COMMUNICATION = "communication"
+    TRAINING = "training"
+    RESPONSIBILITY = "responsibility"
+    MONITORING = "monitoring"
+    RESOURCES = "resources"
+    BUYER_PRESSURE = "buyer_pressure"
+
+
+class LineCannotMove(RuleBroken):
+    """The reported status does not follow from the present one."""
+
+    code = "line_cannot_move"
+
+
+class LineNotReportedCompleted(RuleBroken):
+    """Only what the factory says is fixed is verified as completed."""
+
+    code = "line_not_reported_completed"
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding and what is done about it; ``reported`` is the factory's word, ``verified`` the advisor's."""
+
+    id: str
+    question_id: str
+    global_id: str
+    cluster: str
+    compliance_point: str
+    tags: tuple[str, ...] = ()
+    root_cause: RootCause | None = None
+    action: str = ""
+    responsible: str = ""
+    due_on: date | None = None
+    reported: LineStatus = LineStatus.PENDING
+    reported_at: datetime | None = None
+    verified: LineStatus | None = None
+    verified_at: datetime | None = None
+    verified_by: str = ""
+    verification_note: str = ""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A factory's improvement plan for one visit: one plan serves all its buyers."""
+
+    id: str
+    factory_id: str
+    cycle: int
+    visit_id: str
+    questionnaire_id: str
+    opened_at: datetime
+    lines: tuple[Line, ...]
+    course_ids: tuple[str, ...] = ()
+    report_released_on: date | None = None
+    progress_due_on: date | None = None
+
+    def line(self, line_id: str) -> Line:
+        """The line with this id; raises ``NotFound``."""
+        for line in self.lines:
+            if line.id == line_id:
+                return line
+        raise NotFound("The plan has no such line.")
+
+    def with_line(self, changed: Line) -> "Plan":
+        """The plan with one line replaced."""
+        lines = tuple(changed if line.id == changed.id else line for line in self.lines)
+        return msgspec.structs.replace(self, lines=lines)
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """What a factory reports on a line; what is absent stays as it is."""
+
+    status: LineStatus | None = None
+    action: Annotated[str, msgspec.Meta(max_length=4000)] | None = None
+    responsible: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    root_cause: RootCause | None = None
+    due_on: date | None = None
+
+
+def open_plan(plan_id: str, visit: VisitFinalisedV1, *, now: datetime) -> tuple[Plan, PlanOpenedV1]:
+    """Open the plan of a finalised visit: one pending line per finding."""
+    lines = tuple(
+        Line(
+            id=outcome.question_id,
+            question_id=outcome.question_id,
+            global_id=outcome.global_id,
+            cluster=outcome.cluster,
+            compliance_point=outcome.compliance_point,
+            tags=outcome.tags,
+        )
+        for outcome in visit.outcomes
+        if outcome.outcome is Outcome.NON_COMPLIANT
+    )
+    plan = Plan(
+        id=plan_id,
+        factory_id=visit.factory_id,
+        cycle=visit.cycle,
+        visit_id=visit.visit_id,
+        questionnaire_id=visit.questionnaire_id,
+        opened_at=now,
+        lines=lines,
+    )
+    opened = PlanOpenedV1(
+        plan_id=plan_id,
+        factory_id=visit.factory_id,
+        cycle=visit.cycle,
+        visit_id=visit.visit_id,
+        lines=len(lines),
+    )
+    return plan, opened
+
+
+def report_progress(
+    plan: Plan, line_id: str, progress: Progress, *, now: datetime
+) -> tuple[Plan, tuple[LineReportedV1, ...]]:
+    """Take the factory's word on a line; a status that is repeated changes nothing."""
+    line = plan.line(line_id)
+    status = progress.status or line.reported
+    if status is not line.reported and status not in NEXT[line.reported]:
+        raise LineCannotMove(f"A line that is {line.reported} cannot become {status}.")
+    stated = {name: value for name, value in msgspec.structs.asdict(progress).items() if value is not None}
+    stated.pop("status", None)
+    changed = msgspec.structs.replace(line, **stated)
+    if status is line.reported:
+        return plan.with_line(changed), ()
+    changed = msgspec.structs.replace(changed, reported=status, reported_at=now)
+    event = LineReportedV1(plan_id=plan.id, factory_id=plan.factory_id, line_id=line_id, status=status)
+    return plan.with_line(changed), (event,)
+
+
+def verify_line(
+    plan: Plan, line_id: str, status: LineStatus, *, note: str, by: str, now: datetime
+) -> tuple[Plan, LineVerifiedV1]:
+    """Record what an advisor saw on site, beside the factory's word and never over it."""
+    line = plan.line(line_id)
+    if status is LineStatus.COMPLETED and line.reported is not LineStatus.COMPLETED:
+        raise LineNotReportedCompleted("The factory has not reported this line as completed.")
+    changed = msgspec.structs.replace(line, verified=status, verified_at=now, verified_by=by, verification_note=note)
+    event = LineVerifiedV1(plan_id=plan.id, factory_id=plan.factory_id, line_id=line_id, status=status)
+    return plan.with_line(changed), event
+
+
+def recommend_courses(plan: Plan, course_ids: tuple[str, ...]) -> Plan:
+    """Show the recommended courses beside the plan."""
+    return msgspec.structs.replace(plan, course_ids=course_ids)
+
+
+def note_release(plan: Plan, released_on: date) -> Plan:
+    """Start the clock of the first progress report, and let granted buyers see the plan."""
+    due = released_on + PROGRESS_REPORT_AFTER
+    return msgspec.structs.replace(plan, report_released_on=released_on, progress_due_on=due)

@@ -1,0 +1,1 @@
+"""Every test of STAR, by the part it tests."""
