@@ -46,7 +46,9 @@ def json_schema(event: type[Event]) -> dict[str, Any]:
     others = {name: part for name, part in sorted(components.items()) if name != own}
     body = components.get(own, root)
     schema = {"$schema": DIALECT, "$id": f"urn:star:event:{event.type}", **body}
-    return {**schema, "$defs": others} if others else schema
+    whole = {**schema, "$defs": others} if others else schema
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))
+    return plain
 
 
 def asyncapi() -> dict[str, Any]:
