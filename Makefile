@@ -1,0 +1,67 @@
+# STAR: type `make` to see what there is. Every target installs what it needs first.
+.DEFAULT_GOAL := help
+.PHONY: help run demo test test-fast test-crash check fmt lint types imports schemas servers bench clean
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+help: ## show this help
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Use
+
+run: .venv ## start everything in one process with the demo country on http://127.0.0.1:8000
+	@$(BIN)/star run
+
+demo: .venv ## walk the whole path once in a temporary folder, a line a step
+	@$(BIN)/star demo
+
+##@ Check
+
+test: .venv-dev ## run the whole suite; installs and starts the real servers on loopback
+	@$(BIN)/python -m tests.servers install
+	@$(BIN)/pytest -q
+
+test-fast: .venv-dev ## run what needs no server, in under a minute
+	@$(BIN)/pytest -q -m "not servers and not crash"
+
+test-crash: .venv-dev ## kill random processes 200 times while a workload runs
+	@$(BIN)/python -m tests.servers install
+	@$(BIN)/pytest -q tests/crash --kills=200 --timeout=3600
+
+check: lint types imports ## everything short of the servers: the one command to know before a commit
+	@$(BIN)/python -m deploy.schemas --check
+	@$(BIN)/pytest -q -m "not servers and not crash"
+
+bench: .venv-dev ## measure the importer, side by side with writing one row at a time
+	@$(BIN)/python -m tests.bench
+
+##@ Work
+
+fmt: .venv-dev ## format the code
+	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .
+
+lint: .venv-dev ## style and formatting
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
+
+types: .venv-dev ## mypy, strict
+	@$(BIN)/mypy
+
+imports: .venv-dev ## who may import whom
+	@$(BIN)/lint-imports
+
+schemas: .venv-dev ## write the generated schemas, AsyncAPI, OpenAPI and settings example
+	@$(BIN)/python -m deploy.schemas
+
+servers: .venv-dev ## install and start the real servers, until Ctrl-C
+	@$(BIN)/python -m tests.servers up
+
+clean: ## remove the virtual environment and the demo data
+	@rm -rf .venv data
+
+.PHONY: .venv .venv-dev
+.venv:
+	@$(PYTHON) deploy/bootstrap.py
+
+.venv-dev:
+	@$(PYTHON) deploy/bootstrap.py --dev
