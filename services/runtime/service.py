@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from urllib.parse import urlsplit
 
 import msgspec
 import uvicorn
@@ -53,14 +54,16 @@ def deployed_ports(name: str, settings: Settings) -> Ports:
     from services.runtime.documents.mongo import MongoDocuments  # noqa: PLC0415
     from services.runtime.files.s3 import S3Files  # noqa: PLC0415
 
+    s3 = urlsplit(settings.s3_url)
     return Ports(
         documents=MongoDocuments(settings.mongo_url, f"star_{name}"),
         files=S3Files(
-            settings.s3_url,
+            s3.netloc,
             settings.s3_access_key,
             settings.s3_secret_key,
             bucket=settings.s3_bucket,
             prefix=name,
+            secure=s3.scheme == "https",
         ),
         bus=RabbitBus(settings.amqp_url, service=name, policy=retry_policy(settings)),
     )

@@ -1,6 +1,6 @@
 """The files port: whole files under a key, checked by SHA-256, streamed in and out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import timedelta
 from typing import Protocol
 
@@ -66,7 +66,7 @@ class Files(Protocol):
     async def stat(self, key: str) -> StoredFile:
         """Tell what is stored under the key without reading the bytes; raises ``FileMissing``."""
 
-    def stream(self, key: str) -> AsyncIterator[bytes]:
+    def stream(self, key: str) -> AsyncGenerator[bytes, None]:
         """Yield the bytes of one version, whatever is put or deleted meanwhile.
 
         Raises ``FileMissing`` before the first chunk and ``ChecksumMismatch`` after the last one of damaged bytes:
@@ -83,5 +83,5 @@ class Files(Protocol):
     async def delete(self, key: str) -> bool:
         """Remove the file; tell whether there was one."""
 
-    def list(self, prefix: str = "") -> AsyncIterator[str]:
+    def list(self, prefix: str = "") -> AsyncGenerator[str, None]:
         """Yield the keys that begin with ``prefix``, which may end inside a word, in the order of their code points."""
