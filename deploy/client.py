@@ -1,13 +1,16 @@
 """A client of the public API, for the command line and the demo: one person, one session, problems as exceptions."""
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import aiohttp
 import msgspec
 
 from contracts.errors import Problem
+
+SignIn = Callable[[str], Awaitable[str]]
+"""Gives an access token for a user name."""
 
 
 class Refused(Exception):
@@ -37,16 +40,17 @@ class Answer(msgspec.Struct, frozen=True):
 class Client:
     """Calls ``/api/v1`` as one person; the token is fetched again when it has run out."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, *, user: str = "", token: str = "") -> None:
-        """``user`` signs in at the development issuer of an embedded run; ``token`` is an access token instead."""
+    def __init__(self, session: aiohttp.ClientSession, url: str, user: str, sign_in: SignIn) -> None:
+        """``sign_in`` gives an access token for a user name; it is asked again when the token has run out."""
         self._session = session
         self._url = url.rstrip("/")
-        self._user = user
-        self._token = token
+        self._sign_in = sign_in
+        self._token = ""
+        self.user = user
 
     def as_user(self, user: str) -> "Client":
-        """The same API for another demo user."""
-        return Client(self._session, self._url, user=user)
+        """The same API for another person."""
+        return Client(self._session, self._url, user, self._sign_in)
 
     async def call(
         self,
@@ -58,17 +62,15 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send one request and return whatever was answered."""
-        started = time.perf_counter()
-        if not self._token:
-            await self._sign_in()
-        sent = {"authorization": f"Bearer {self._token}", **(headers or {})}
+        sent = {"authorization": await self._authorization(), **(headers or {})}
         if body is not None:
             data = msgspec.json.encode(body)
             sent["content-type"] = "application/json"
         url = f"{self._url}/api/v1{path}"
+        started = time.perf_counter()
         async with self._session.request(method, url, data=data, headers=sent) as response:
             content = await response.read()
-        if response.status == 401 and self._user and not isinstance(data, AsyncIterator):
+        if response.status == 401:
             self._token = ""
         received = {name.lower(): value for name, value in response.headers.items()}
         ms = (time.perf_counter() - started) * 1000
@@ -85,21 +87,31 @@ class Client:
 
     async def stream(self, path: str) -> AsyncIterator[bytes]:
         """Read a body of any length; raises ``Refused`` before the first chunk."""
-        if not self._token:
-            await self._sign_in()
-        headers = {"authorization": f"Bearer {self._token}"}
+        headers = {"authorization": await self._authorization()}
         async with self._session.get(f"{self._url}/api/v1{path}", headers=headers) as response:
             if response.status >= 400:
                 raise refusal(response.status, await response.read())
             async for chunk in response.content.iter_chunked(64 * 1024):
                 yield chunk
 
-    async def _sign_in(self) -> None:
-        async with self._session.post(f"{self._url}/dev/token", json={"user": self._user}) as response:
+    async def _authorization(self) -> str:
+        if not self._token:
+            self._token = await self._sign_in(self.user)
+        return f"Bearer {self._token}"
+
+
+def development_sign_in(session: aiohttp.ClientSession, url: str) -> SignIn:
+    """Sign in at the development issuer of an embedded run."""
+
+    async def sign_in(user: str) -> str:
+        async with session.post(f"{url.rstrip('/')}/dev/token", json={"user": user}) as response:
             content = await response.read()
         if response.status != 200:
             raise refusal(response.status, content)
-        self._token = msgspec.json.decode(content)["access_token"]
+        token: str = msgspec.json.decode(content)["access_token"]
+        return token
+
+    return sign_in
 
 
 def checked(answer: Answer) -> Answer:

@@ -4,11 +4,19 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
 _POLL_S = 0.02
+
+
+@overload
+async def eventually(probe: Callable[[], Awaitable[T]], within_s: float = ..., *, saying: str) -> T: ...
+
+
+@overload
+async def eventually(probe: Callable[[], T], within_s: float = ..., *, saying: str) -> T: ...
 
 
 async def eventually(probe: Callable[[], T | Awaitable[T]], within_s: float = 10.0, *, saying: str) -> T:
