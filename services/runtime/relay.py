@@ -34,6 +34,11 @@ class Relay:
         """Include a collection in the scans."""
         self._watched[collection.name] = collection
 
+    @property
+    def watched(self) -> tuple[Collection, ...]:
+        """The collections whose outboxes this relay empties."""
+        return tuple(self._watched.values())
+
     def wake(self, collection: Collection, document_id: str) -> None:
         """Tell that a document has something to publish."""
         self._woken[(collection.name, document_id)] = None

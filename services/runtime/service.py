@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable
 from urllib.parse import urlsplit
 
@@ -87,7 +88,21 @@ async def running(service: Service) -> AsyncIterator[Service]:
         await service.close()
 
 
-async def serve(app: object, settings: Settings) -> None:
+class _Server(uvicorn.Server):
+    """A server that tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Bind, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+
+async def serve(app: object, settings: Settings, on_ready: Callable[[], None] = lambda: None) -> None:
     """Answer HTTP until SIGTERM or SIGINT, then let running requests finish within the grace."""
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
@@ -100,7 +115,7 @@ async def serve(app: object, settings: Settings) -> None:
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
         h11_max_incomplete_event_size=64 * 1024,
     )
-    await uvicorn.Server(config).serve()
+    await _Server(config, on_ready).serve()
 
 
 def run(name: str, make: Make) -> None:

@@ -1,0 +1,94 @@
+"""Loads the demo country through the public API, with the importer that a real country uses."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from contracts.identifiers import derived_id
+from deploy.client import Client
+from deploy.demo.path import QUESTIONNAIRE_ID, WORKBOOK, WORKBOOK_TYPE
+from deploy.demo.people import COUNTRY, buyer_id, factory_id
+from deploy.demo.register import approvals, buyers, factories
+from deploy.demo.results import CYCLES, write_results
+from deploy.importer import Progress, import_results
+
+AT_ONCE = 8
+Tell = Callable[[str], None]
+
+
+async def load_demo(admin: Client, tell: Tell) -> None:
+    """Publish the questionnaire, register everybody, import three cycles, release the reports, grant access.
+
+    Every step is idempotent: after an interruption the next call completes what is missing.
+    """
+    questionnaire = await _publish(admin)
+    tell("questionnaire published")
+    await _each(factories(), lambda body: admin.post("/factories", body))
+    await _each(buyers(), lambda body: admin.post("/buyers", body))
+    tell(f"{len(factories())} factories and {len(buyers())} buyers registered")
+    with tempfile.TemporaryDirectory(prefix="star-demo-") as folder:
+        results = Path(folder) / "results.csv"
+        rows = await asyncio.to_thread(write_results, results, questionnaire)
+        told = 0
+
+        def report(progress: Progress) -> None:
+            nonlocal told
+            if progress.lines - told >= rows // 4 or progress.finalised:
+                told = progress.lines
+                tell(f"{progress.lines} of {rows} result rows imported, {progress.finalised} visits finalised")
+
+        await import_results(admin, results, report)
+    await _release(admin, tell)
+    await _each(approvals(), lambda pair: _approve(admin, *pair))
+    tell(f"{len(approvals())} grants given")
+
+
+async def _publish(admin: Client) -> Any:
+    path = f"/questionnaires?id={QUESTIONNAIRE_ID}"
+    await admin.post(path, data=WORKBOOK.read_bytes(), media_type=WORKBOOK_TYPE)
+    return await admin.post(f"/questionnaires/{QUESTIONNAIRE_ID}/publication")
+
+
+async def _release(admin: Client, tell: Tell) -> None:
+    """Release every frozen report as it appears."""
+    leader = admin.as_user("leader")
+    expected = len(factories()) * CYCLES
+    released: set[str] = set()
+    while len(released) < expected:
+        found = {item["id"] async for item in _all_reports(leader)}
+        if fresh := sorted(found - released):
+            await _each(fresh, lambda report_id: leader.post(f"/reports/{report_id}/release"))
+            released |= set(fresh)
+            tell(f"{len(released)} of {expected} reports released")
+        else:
+            await asyncio.sleep(0.3)
+
+
+async def _all_reports(leader: Client) -> Any:
+    cursor = ""
+    while True:
+        page = await leader.get(f"/reports?limit=200{cursor}")
+        for item in page["items"]:
+            yield item
+        if page["next_cursor"] is None:
+            return
+        cursor = f"&cursor={page['next_cursor']}"
+
+
+async def _approve(admin: Client, factory: int, buyer: int) -> None:
+    grant_id = derived_id("demo", COUNTRY, "approval", str(factory), str(buyer))
+    body = {"id": grant_id, "factory_id": factory_id(factory), "buyer_id": buyer_id(buyer), "starts_on": "2024-01-01"}
+    await admin.as_user(f"factory-{factory}").post("/grants", body)
+
+
+async def _each(items: Iterable[Any], act: Callable[[Any], Awaitable[object]]) -> None:
+    """Act on every item, a few at a time."""
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def one(item: Any) -> None:
+        async with slots:
+            await act(item)
+
+    await asyncio.gather(*(one(item) for item in items))

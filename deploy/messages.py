@@ -1,0 +1,111 @@
+"""Parked messages and outboxes, from the command line: of an embedded data folder or of a deployed country."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import cyclopts
+import msgspec
+
+from contracts.catalogue import SERVICES, heard_by
+from deploy.embedded import MAKERS, ports_of, queue_of, with_keys
+from deploy.terminal import console
+from services.runtime.bus import Bus, Parked
+from services.runtime.bus.inprocess import INDEXES, InProcessBus
+from services.runtime.service import Ports, deployed_ports, retry_policy
+from services.runtime.settings import Environment, Settings
+
+LISTENERS = tuple(service for service in SERVICES if heard_by(service))
+MOST = 1_000
+park = cyclopts.App(name="park", help="Parked messages: those that a listener could not handle, with the reason.")
+
+
+@contextlib.asynccontextmanager
+async def bus_of(settings: Settings) -> AsyncIterator[Bus]:
+    """The bus of this country, connected but serving no listener."""
+    if settings.environment is Environment.DEPLOYED:
+        bus: Bus = deployed_ports("star", settings).bus
+        await bus.start()
+        try:
+            yield bus
+        finally:
+            await bus.stop()
+    else:
+        queue = queue_of(settings.data_folder)
+        bus = InProcessBus(queue.collection("messages", INDEXES), retry_policy(settings))
+        await queue.start()
+        try:
+            yield bus
+        finally:
+            await queue.stop()
+
+
+@park.command(name="list")
+def list_parked(listener: str = "") -> None:
+    """List what is parked, for one listener or for all."""
+
+    async def main() -> None:
+        async with bus_of(Settings.from_environment()) as bus:
+            for name in [listener] if listener else LISTENERS:
+                for parked in await bus.parked(name, limit=MOST):
+                    _tell(parked)
+
+    asyncio.run(main())
+
+
+@park.command
+def show(listener: str, message_id: str) -> None:
+    """Show one parked message whole, as JSON."""
+
+    async def main() -> None:
+        async with bus_of(Settings.from_environment()) as bus:
+            found = [p for p in await bus.parked(listener, limit=MOST) if p.message.id == message_id]
+        if not found:
+            raise SystemExit(f"Nothing with the id {message_id} is parked for {listener}.")
+        print(msgspec.json.format(msgspec.json.encode(found[0]), indent=2).decode())
+
+    asyncio.run(main())
+
+
+@park.command
+def replay(listener: str, message_id: str | None = None) -> None:
+    """Queue one parked message again, or all of a listener's."""
+
+    async def main() -> None:
+        async with bus_of(Settings.from_environment()) as bus:
+            count = await bus.replay(listener, message_id=message_id)
+        console.print(f"{count} queued again for {listener}")
+        if not count:
+            raise SystemExit(1)
+
+    asyncio.run(main())
+
+
+async def outboxes(settings: Settings) -> list[tuple[str, int, str]]:
+    """Per service: its name, how many messages its outboxes hold (at most 1,000 counted), and the oldest time."""
+    return [await _outbox(name, settings) for name in SERVICES]
+
+
+async def _outbox(name: str, settings: Settings) -> tuple[str, int, str]:
+    ports = _ports(name, settings)
+    service = MAKERS[name](with_keys(settings) if not settings.verify_key else settings, ports)
+    await ports.documents.start()
+    try:
+        found = [d for c in service.relay.watched for d in await c.holding_pending(limit=MOST)]
+    finally:
+        await ports.documents.stop()
+    times = sorted(raw["time"] for document in found for raw in document["pending"])
+    return name, len(times), times[0] if times else ""
+
+
+def _ports(name: str, settings: Settings) -> Ports:
+    if settings.environment is Environment.DEPLOYED:
+        return deployed_ports(name, settings)
+    queue = queue_of(settings.data_folder)
+    return ports_of(name, settings, InProcessBus(queue.collection("messages", INDEXES), retry_policy(settings)))
+
+
+def _tell(parked: Parked) -> None:
+    message = parked.message
+    console.print(f"{parked.parked_at}  {parked.listener}  {message.type}  {message.id}  after {parked.attempts}")
+    console.print(f"    {parked.reason}")
