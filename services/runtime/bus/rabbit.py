@@ -201,7 +201,7 @@ class RabbitBus:
             await self._receive(listener, message.raw_message)
 
         subscriber(receive)
-        # FastStream 0.7.8 drops, unacknowledged, what a backlog delivers before start() has set this itself.
+        # FastStream 0.7.8 ignores, and leaves unacknowledged, what arrives before start() has set this itself.
         subscriber.running = True
 
     async def _receive(self, listener: _Listener, raw: AbstractIncomingMessage) -> None:
