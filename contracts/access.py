@@ -1,6 +1,10 @@
-"""The events of services/access: parties and consent."""
+"""The events of services/access (parties and consent), and how a gateway follows the consent ledger."""
 
+from datetime import date
+from enum import StrEnum
 from typing import ClassVar
+
+import msgspec
 
 from contracts.events import Event
 from contracts.vocabulary import ReportKind
@@ -52,3 +56,40 @@ class GrantRevokedV1(Event, frozen=True, kw_only=True):
     factory_id: str
     buyer_id: str
     epoch: int
+
+
+class EntryKind(StrEnum):
+    """What an entry on the consent ledger says."""
+
+    GRANT_GIVEN = "grant_given"
+    GRANT_REVOKED = "grant_revoked"
+
+
+class ConsentEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One entry of the ledger as a gateway needs it: no person is named.
+
+    Of a revocation only the grant, the factory and the buyer are given.
+    """
+
+    epoch: int
+    previous_hash: str
+    hash: str
+    kind: EntryKind
+    grant_id: str
+    factory_id: str
+    buyer_id: str
+    kinds: tuple[ReportKind, ...] = ()
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+
+class ConsentAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What access answers a gateway that follows the ledger.
+
+    ``lease_s`` seconds after it *sent* the request a gateway that has applied all ``entries`` must stop deciding;
+    0 gives no lease because there is more to read.
+    """
+
+    entries: tuple[ConsentEntry, ...]
+    epoch: int
+    lease_s: float

@@ -53,3 +53,8 @@ CATALOGUE: Final = _catalogue(
 def heard_by(listener: str) -> dict[str, type[Event]]:
     """The events that a service listens to, by wire name."""
     return {name: entry.event for name, entry in CATALOGUE.items() if listener in entry.listeners}
+
+
+def listeners() -> dict[str, tuple[str, ...]]:
+    """Every service that listens to something, with the wire names it hears."""
+    return {service: tuple(heard_by(service)) for service in SERVICES if heard_by(service)}

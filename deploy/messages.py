@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import cyclopts
 import msgspec
 
-from contracts.catalogue import SERVICES, heard_by
+from contracts.catalogue import SERVICES, listeners
 from deploy.embedded import MAKERS, ports_of, queue_of, with_keys
 from deploy.terminal import console
 from services.runtime.bus import Bus, Parked
@@ -15,7 +15,6 @@ from services.runtime.bus.inprocess import INDEXES, InProcessBus
 from services.runtime.service import Ports, deployed_ports, retry_policy
 from services.runtime.settings import Environment, Settings
 
-LISTENERS = tuple(service for service in SERVICES if heard_by(service))
 MOST = 1_000
 park = cyclopts.App(name="park", help="Parked messages: those that a listener could not handle, with the reason.")
 
@@ -46,7 +45,7 @@ def list_parked(listener: str = "") -> None:
 
     async def main() -> None:
         async with bus_of(Settings.from_environment()) as bus:
-            for name in [listener] if listener else LISTENERS:
+            for name in [listener] if listener else listeners():
                 for parked in await bus.parked(name, limit=MOST):
                     _tell(parked)
 

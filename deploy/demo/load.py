@@ -48,7 +48,8 @@ async def load_demo(admin: Client, tell: Tell) -> None:
 async def _publish(admin: Client) -> Any:
     path = f"/questionnaires?id={QUESTIONNAIRE_ID}"
     await admin.post(path, data=WORKBOOK.read_bytes(), media_type=WORKBOOK_TYPE)
-    return await admin.post(f"/questionnaires/{QUESTIONNAIRE_ID}/publication")
+    await admin.post(f"/questionnaires/{QUESTIONNAIRE_ID}/publication")
+    return await admin.get(f"/questionnaires/{QUESTIONNAIRE_ID}")
 
 
 async def _release(admin: Client, tell: Tell) -> None:

@@ -35,11 +35,12 @@ async def _prepare(walk: Walk) -> Any:
     workbook = WORKBOOK.read_bytes(), WORKBOOK_TYPE
     await walk.step("upload questionnaire", "admin", "POST", path, upload=workbook, expect=201)
     publication = f"/questionnaires/{QUESTIONNAIRE_ID}/publication"
-    published = await walk.step("publish questionnaire", "admin", "POST", publication)
+    await walk.step("publish questionnaire", "admin", "POST", publication)
+    form = await walk.step("read questionnaire", "advisor-1", "GET", f"/questionnaires/{QUESTIONNAIRE_ID}")
     await walk.step("register factory", "admin", "POST", "/factories", factories()[0], expect=201)
     for number, buyer in enumerate(buyers()[:2], start=1):
         await walk.step(f"register buyer {number}", "admin", "POST", "/buyers", buyer, expect=201)
-    return published.json
+    return form.json
 
 
 async def _assess(walk: Walk, questionnaire: Any, cycle: int) -> str:

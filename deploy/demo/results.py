@@ -101,7 +101,7 @@ def _assessment(number: int, cycle: int, questionnaire: Mapping[str, Any]) -> It
         str(cycle),
         f"Q{cycle}{number:03}",
         visited.isoformat(),
-        questionnaire["name"],
+        questionnaire["summary"]["tq_name"],
     ]
     per_point: dict[str, int] = {}
     for question in form["questions"]:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 import uvicorn
 
+from contracts.catalogue import listeners
 from services.runtime.bus import Bus, RetryPolicy
 from services.runtime.documents import Documents
 from services.runtime.files import Files
@@ -66,7 +67,7 @@ def deployed_ports(name: str, settings: Settings) -> Ports:
             prefix=name,
             secure=s3.scheme == "https",
         ),
-        bus=RabbitBus(settings.amqp_url, service=name, policy=retry_policy(settings)),
+        bus=RabbitBus(settings.amqp_url, service=name, policy=retry_policy(settings), others=listeners()),
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from weakref import WeakValueDictionary
 
@@ -56,11 +56,17 @@ class RabbitBus:
         *,
         service: str,
         policy: RetryPolicy,
+        others: Mapping[str, Collection[str]] | None = None,
         prefetch: int = 20,
         confirm_timeout_s: float = 10,
         grace_s: float = 5,
     ) -> None:
+        """``others`` are listeners of other processes with their types: their queues are declared as well.
+
+        Whoever starts first thereby loses nothing for a listener that has never run.
+        """
         self._url = url
+        self._others = dict(others or {})
         self._service = service
         self._policy = policy
         self._prefetch = prefetch
@@ -168,8 +174,9 @@ class RabbitBus:
         )
         probe, channel = await self._out.channel(), await self._out.channel(on_return_raises=True)
         self._events = await topology.declare_events(channel)
-        for listener in self._listeners.values():
-            await topology.declare_listener(channel, self._events, listener.name, listener.types)
+        own = {listener.name: listener.types for listener in self._listeners.values()}
+        for name, types in {**self._others, **own}.items():
+            await topology.declare_listener(channel, self._events, name, types)
         self._channel = channel
         self._probes.append(probe)
 
