@@ -17,7 +17,8 @@ class Refused(Exception):
     """The API answered with a problem."""
 
     def __init__(self, status: int, problem: Problem) -> None:
-        super().__init__(f"{status} {problem.code}: {problem.detail} (trace {problem.trace_id})")
+        trace = f" (trace {problem.trace_id})" if problem.trace_id else ""
+        super().__init__(f"{status} {problem.code}: {problem.detail}{trace}")
         self.status = status
         self.problem = problem
 
@@ -35,6 +36,10 @@ class Answer(msgspec.Struct, frozen=True):
     def json(self) -> Any:
         """The body as JSON."""
         return msgspec.json.decode(self.body)
+
+
+class _Token(msgspec.Struct):
+    access_token: str
 
 
 class Client:
@@ -62,16 +67,26 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send one request and return whatever was answered."""
-        sent = {"authorization": await self._authorization(), **(headers or {})}
+        sent = dict(headers or {})
         if body is not None:
             data = msgspec.json.encode(body)
             sent["content-type"] = "application/json"
-        url = f"{self._url}/api/v1{path}"
+        is_signed_in = bool(self._token)
+        answer = await self._send(method, path, data, sent)
+        if answer.status == 401:
+            self._token = ""
+            if is_signed_in and (data is None or isinstance(data, bytes)):
+                answer = await self._send(method, path, data, sent)
+        return answer
+
+    async def _send(
+        self, method: str, path: str, data: bytes | AsyncIterator[bytes] | None, headers: Mapping[str, str]
+    ) -> Answer:
+        sent = {"authorization": await self._authorization(), **headers}
         started = time.perf_counter()
+        url = f"{self._url}/api/v1{path}"
         async with self._session.request(method, url, data=data, headers=sent) as response:
             content = await response.read()
-        if response.status == 401:
-            self._token = ""
         received = {name.lower(): value for name, value in response.headers.items()}
         ms = (time.perf_counter() - started) * 1000
         return Answer(response.status, content, received.get("trace-id", ""), round(ms, 1), received)
@@ -108,8 +123,7 @@ def development_sign_in(session: aiohttp.ClientSession, url: str) -> SignIn:
             content = await response.read()
         if response.status != 200:
             raise refusal(response.status, content)
-        token: str = msgspec.json.decode(content)["access_token"]
-        return token
+        return msgspec.json.decode(content, type=_Token).access_token
 
     return sign_in
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from deploy.demo.people import COUNTRY, buyer_id, factory_id
 from deploy.demo.register import approvals, buyers, factories
 from deploy.demo.results import CYCLES, write_results
 from deploy.importer import Progress, import_results
+from deploy.results_file import Rejection
 
 AT_ONCE = 8
 Tell = Callable[[str], None]
@@ -33,8 +34,10 @@ async def load_demo(admin: Client, tell: Tell) -> None:
         rows = await asyncio.to_thread(write_results, results, questionnaire)
         told = 0
 
-        def report(progress: Progress) -> None:
+        def report(progress: Progress, rejected: Sequence[Rejection]) -> None:
             nonlocal told
+            for each in rejected:
+                tell(f"line {each.line}: {each.reason}")
             if progress.lines - told >= rows // 4 or progress.finalised:
                 told = progress.lines
                 tell(f"{progress.lines} of {rows} result rows imported, {progress.finalised} visits finalised")
@@ -80,7 +83,7 @@ async def _all_reports(leader: Client) -> Any:
 
 async def _approve(admin: Client, factory: int, buyer: int) -> None:
     grant_id = derived_id("demo", COUNTRY, "approval", str(factory), str(buyer))
-    body = {"id": grant_id, "factory_id": factory_id(factory), "buyer_id": buyer_id(buyer), "starts_on": "2024-01-01"}
+    body = {"id": grant_id, "factory_id": factory_id(factory), "buyer_id": buyer_id(buyer), "starts_on": "2023-01-01"}
     await admin.as_user(f"factory-{factory}").post("/grants", body)
 
 

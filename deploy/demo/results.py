@@ -12,7 +12,7 @@ from deploy.demo.register import original_id
 
 SEED: Final = 20_260_101
 CYCLES: Final = 3
-FIRST_YEAR: Final = 2024
+FIRST_YEAR: Final = 2023
 HEADER: Final = (
     "Country",
     "Factory id",

@@ -111,7 +111,11 @@ def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
             target = target[step]
 
 
-BASE: dict[str, Any] = {"type": "object", "properties": {"id": {"type": "string"}, "n": {"type": "integer"}}, "required": ["id"]}
+BASE: dict[str, Any] = {
+    "type": "object",
+    "properties": {"id": {"type": "string"}, "n": {"type": "integer"}},
+    "required": ["id"],
+}
 
 
 @pytest.mark.parametrize(
