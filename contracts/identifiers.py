@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-ID_PATTERN: Final = r"^[A-Za-z0-9_-]{1,64}$"
+ID_PATTERN: Final = r"^[A-Za-z0-9_-]{1,64}(?!\n)$"
 
 Id = Annotated[
     str,

@@ -1,5 +1,7 @@
 """The rules of an improvement plan: no I/O, no clock."""
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -8,7 +10,7 @@ from typing import Annotated, Final
 import msgspec
 
 from contracts.assessment import VisitFinalisedV1
-from contracts.errors import NotFound, RuleBroken
+from contracts.errors import Malformed, NotFound, RuleBroken
 from contracts.remediation import LineReportedV1, LineStatus, LineVerifiedV1, PlanOpenedV1
 from contracts.vocabulary import Outcome
 
@@ -21,6 +23,9 @@ NEXT: Final[Mapping[LineStatus, frozenset[LineStatus]]] = {
     LineStatus.COMPLETED: frozenset({LineStatus.IN_PROGRESS}),
 }
 """What a factory may report next; a completed line that failed again goes back to in progress."""
+
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class RootCause(StrEnum):
@@ -46,6 +51,12 @@ class LineNotReportedCompleted(RuleBroken):
     """Only what the factory says is fixed is verified as completed."""
 
     code = "line_not_reported_completed"
+
+
+class ControlCharacter(Malformed):
+    """A text holds a character that no page can show."""
+
+    code = "control_character"
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,7 +160,8 @@ def report_progress(
         raise LineCannotMove(f"A line that is {line.reported} cannot become {status}.")
     stated = {name: value for name, value in msgspec.structs.asdict(progress).items() if value is not None}
     stated.pop("status", None)
-    changed = msgspec.structs.replace(line, **stated)
+    written = {name: _shown_text(value) for name, value in stated.items() if name in {"action", "responsible"}}
+    changed = msgspec.structs.replace(line, **{**stated, **written})
     if status is line.reported:
         return plan.with_line(changed), ()
     changed = msgspec.structs.replace(changed, reported=status, reported_at=now)
@@ -164,7 +176,8 @@ def verify_line(
     line = plan.line(line_id)
     if status is LineStatus.COMPLETED and line.reported is not LineStatus.COMPLETED:
         raise LineNotReportedCompleted("The factory has not reported this line as completed.")
-    changed = msgspec.structs.replace(line, verified=status, verified_at=now, verified_by=by, verification_note=note)
+    seen = _shown_text(note)
+    changed = msgspec.structs.replace(line, verified=status, verified_at=now, verified_by=by, verification_note=seen)
     event = LineVerifiedV1(plan_id=plan.id, factory_id=plan.factory_id, line_id=line_id, status=status)
     return plan.with_line(changed), event
 
@@ -178,3 +191,10 @@ def note_release(plan: Plan, released_on: date) -> Plan:
     """Start the clock of the first progress report, and let granted buyers see the plan."""
     due = released_on + PROGRESS_REPORT_AFTER
     return msgspec.structs.replace(plan, report_released_on=released_on, progress_due_on=due)
+
+
+def _shown_text(text: str) -> str:
+    """The text in NFC, so that equal words are equal; raises ``ControlCharacter``."""
+    if _CONTROL.search(text):
+        raise ControlCharacter("A text holds a control character.")
+    return unicodedata.normalize("NFC", text)

@@ -82,6 +82,10 @@ def _on_http_error(_: Request[Any, Any, State], error: HTTPException) -> Respons
     return problem(status, code if status < 500 else "unexpected", detail, error.headers)
 
 
+def _on_bad_text(_: Request[Any, Any, State], error: UnicodeDecodeError) -> Response[Problem]:
+    return problem(400, "malformed", f"The body is not UTF-8: {error.reason} at byte {error.start}.")
+
+
 def _on_bug(_: Request[Any, Any, State], error: Exception) -> Response[Problem]:
     logger.error("unhandled", exc_info=error)
     trace.get_current_span().record_exception(error)
@@ -180,6 +184,7 @@ def make_app(
             NotAuthenticated: _on_no_identity,
             InvalidCursor: _on_invalid_cursor,
             HTTPException: _on_http_error,
+            UnicodeDecodeError: _on_bad_text,
             Exception: _on_bug,
         },
         before_request=_name_span,

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -51,11 +51,15 @@ Make = Callable[[Settings, Ports], Service]
 
 
 def deployed_ports(name: str, settings: Settings) -> Ports:
-    """The ports of one deployed process: MongoDB, S3 and RabbitMQ. Imported late: an embedded run needs none."""
+    """The ports of one deployed process: MongoDB, S3 and RabbitMQ; raises ``InvalidSettings``.
+
+    The adapters are imported late: an embedded run needs none of them.
+    """
     from services.runtime.bus.rabbit import RabbitBus  # noqa: PLC0415
     from services.runtime.documents.mongo import MongoDocuments  # noqa: PLC0415
     from services.runtime.files.s3 import S3Files  # noqa: PLC0415
 
+    settings.demand("mongo_url", "amqp_url", "s3_url", "s3_access_key", "s3_secret_key", "verify_key")
     s3 = urlsplit(settings.s3_url)
     return Ports(
         documents=MongoDocuments(settings.mongo_url, f"star_{name}"),
@@ -102,9 +106,26 @@ class _Server(uvicorn.Server):
         if self.started:
             self._on_ready()
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take SIGTERM and SIGINT as the wish to stop."""
+        with super().capture_signals():
+            yield
+            # Raised again, as uvicorn does at the end, they would kill the process before its parts are stopped.
+            self._captured_signals.clear()
 
-async def serve(app: object, settings: Settings, on_ready: Callable[[], None] = lambda: None) -> None:
-    """Answer HTTP until SIGTERM or SIGINT, then let running requests finish within the grace."""
+
+async def serve(
+    app: object,
+    settings: Settings,
+    on_ready: Callable[[], None] = lambda: None,
+    *,
+    sockets: Sequence[socket.socket] = (),
+) -> None:
+    """Answer HTTP until SIGTERM or SIGINT, then let running requests finish within the grace.
+
+    With ``sockets``, which listen already, the host and port of the settings are not used.
+    """
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=settings.host,
@@ -116,26 +137,26 @@ async def serve(app: object, settings: Settings, on_ready: Callable[[], None] = 
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
         h11_max_incomplete_event_size=64 * 1024,
     )
-    await _Server(config, on_ready).serve()
+    await _Server(config, on_ready).serve(list(sockets) or None)
 
 
 def run(name: str, make: Make) -> None:
     """Be the process of one deployed service: ``python -m services.<name>``."""
-    try:
-        settings = Settings.from_environment()
-    except InvalidSettings as error:
-        raise SystemExit(str(error)) from error
-    set_up_logs(name, settings.log_level)
-    set_up_traces(name, settings)
-    if settings.environment is not Environment.DEPLOYED:
-        raise SystemExit(f"services.{name} runs deployed (STAR_ENVIRONMENT=deployed); embedded is: star run")
 
-    async def main() -> None:
+    async def main(settings: Settings) -> None:
         async with running(make(settings, deployed_ports(name, settings))) as service:
             await serve(service.app, settings)
 
-    with asyncio.Runner(loop_factory=_event_loop) as runner:
-        runner.run(main())
+    try:
+        settings = Settings.from_environment()
+        if settings.environment is not Environment.DEPLOYED:
+            raise InvalidSettings(f"services.{name} runs with STAR_ENVIRONMENT=deployed; embedded is: star run")
+        set_up_logs(name, settings.log_level)
+        set_up_traces(name, settings)
+        with asyncio.Runner(loop_factory=_event_loop) as runner:
+            runner.run(main(settings))
+    except InvalidSettings as error:
+        raise SystemExit(str(error)) from error
     flush_traces()
 
 

@@ -89,10 +89,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def _check(self) -> None:
         if not re.fullmatch(r"[A-Z]{2}", self.country):
             raise InvalidSettings("STAR_COUNTRY must be two capital letters (ISO 3166-1 alpha-2)")
-        if self.environment is Environment.DEPLOYED:
-            needed = ("mongo_url", "amqp_url", "s3_url", "s3_access_key", "s3_secret_key")
-            if missing := [name for name in needed if not getattr(self, name)]:
-                raise InvalidSettings("needed when deployed: " + ", ".join(f"STAR_{n.upper()}" for n in missing))
+
+    def demand(self, *names: str) -> None:
+        """Raise ``InvalidSettings`` naming those of these settings that are empty."""
+        if missing := [name for name in names if not getattr(self, name)]:
+            raise InvalidSettings("needed when deployed: " + ", ".join(f"STAR_{name.upper()}" for name in missing))
 
 
 def _parsed(name: str, hint: Any, raw: str) -> Any:

@@ -14,8 +14,9 @@ from services.training.store import Courses, Recommendations
 async def offer_course(courses: Courses, course: Course) -> Course:
     """Add a course to the country's catalogue."""
     course.check()
-    await courses.add(course)
-    return course
+    offered = course.normal()
+    await courses.add(offered)
+    return offered
 
 
 async def recommend_courses(

@@ -39,12 +39,16 @@ def test_a_secret_never_shows() -> None:
         ({"STAR_PORT": "many"}, "STAR_PORT"),
         ({"STAR_ENVIRONMENT": "cloud"}, "STAR_ENVIRONMENT"),
         ({"STAR_COUNTRY": "Jordan"}, "STAR_COUNTRY"),
-        ({"STAR_ENVIRONMENT": "deployed"}, "STAR_MONGO_URL"),
     ],
 )
 def test_what_is_wrong_is_named(environ: dict[str, str], named: str) -> None:
     with pytest.raises(InvalidSettings, match=named):
         Settings.from_environment(environ)
+
+
+def test_what_a_process_needs_is_demanded_by_name() -> None:
+    with pytest.raises(InvalidSettings, match="STAR_MONGO_URL, STAR_AMQP_URL"):
+        Settings.from_environment({"STAR_S3_URL": "http://files"}).demand("mongo_url", "s3_url", "amqp_url")
 
 
 def test_the_example_names_every_setting_and_no_secret() -> None:

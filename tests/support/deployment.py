@@ -14,6 +14,7 @@ import aiohttp
 from deploy.client import Client
 from deploy.demo.people import COUNTRY, TIME_ZONE
 from services.runtime.identity import new_signing_key, verify_key_of
+from services.runtime.settings import Settings
 from tests.servers import Minio, Mongo, RabbitMQ, minio, mongo, rabbitmq
 from tests.servers.ports import free_ports
 from tests.servers.process import end, spawn
@@ -57,7 +58,7 @@ class Deployment:
         """Start one process; its output goes to ``<folder>/<name>.log``."""
         module = "gateway" if name == "gateway" else f"services.{name}"
         log = self.folder / f"{name}.log"
-        self._processes[name] = spawn([sys.executable, "-m", module], log, self._environment(name))
+        self._processes[name] = spawn([sys.executable, "-m", module], log, self.environment(name))
 
     def start_all(self) -> None:
         """Start the six processes."""
@@ -74,6 +75,28 @@ class Deployment:
         """Kill one process without mercy and wait until it is gone."""
         self.signal(name, signal.SIGKILL)
         self._processes[name].wait(10)
+
+    def pid(self, name: str) -> int:
+        """The process id of one process, alive or not."""
+        return self._processes[name].pid
+
+    def exit_code(self, name: str) -> int | None:
+        """The code with which a process ended (negative: the signal), ``None`` while it is alive."""
+        return self._processes[name].poll()
+
+    def terminate(self, name: str, *, within_s: float) -> int:
+        """Ask one process to end; tell its exit code. Raises ``subprocess.TimeoutExpired``."""
+        self.signal(name, signal.SIGTERM)
+        return self._processes[name].wait(within_s)
+
+    def memory_kib(self, name: str) -> int:
+        """The resident memory of one process."""
+        status = Path(f"/proc/{self.pid(name)}/status").read_text("ascii", errors="replace")
+        return int(status.partition("VmRSS:")[2].split()[0])
+
+    def settings(self, name: str) -> Settings:
+        """The settings with which a process runs."""
+        return Settings.from_environment(self.environment(name))
 
     def running(self, name: str) -> bool:
         """Whether a process is alive."""
@@ -116,7 +139,8 @@ class Deployment:
         async with aiohttp.ClientSession() as session:
             yield Client(session, self.url, user, self.issuer.sign_in)
 
-    def _environment(self, name: str) -> dict[str, str]:
+    def environment(self, name: str) -> dict[str, str]:
+        """The variables of one process, for it or for a command line beside it."""
         values = {
             "environment": "deployed",
             "country": COUNTRY,
