@@ -1,7 +1,10 @@
 """The command line ``star``: run a country, walk the demo, move results, and look after messages."""
 
 import asyncio
+import os
+import sqlite3
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,14 +15,15 @@ from cyclopts import Parameter
 from rich.progress import Progress as Bar
 
 from deploy.client import Client, Refused, development_sign_in
-from deploy.demo.people import COUNTRY, TIME_ZONE
+from deploy.embedded import FolderInUse
 from deploy.exporter import export_results
-from deploy.importer import Progress, UnreadableFile, import_results
-from deploy.messages import outboxes, park
-from deploy.running import demo, run_country
-from deploy.terminal import console
+from deploy.importer import Progress, import_results
+from deploy.messages import DataFolder, NoData, outboxes, park, settings_of
+from deploy.results_file import Rejection, UnreadableFile
+from deploy.running import PortTaken, demo, run_country, settings_of_run
+from deploy.terminal import complain, console, say, visible
 from services.runtime.identity import new_signing_key, verify_key_of
-from services.runtime.settings import InvalidSettings, Settings
+from services.runtime.settings import InvalidSettings
 
 app = cyclopts.App(name="star", help="STAR: assess, remediate, train, and share only as the factory approved.")
 app.command(park)
@@ -27,15 +31,15 @@ app.command(park)
 Url = Annotated[str, Parameter(help="Where the gateway is", env_var="STAR_URL")]
 User = Annotated[str, Parameter(help="Demo user of an embedded run")]
 Token = Annotated[str, Parameter(help="Access token, for a deployed country", env_var="STAR_TOKEN")]
+Port = Annotated[int, Parameter(help="Port to listen on; 0 takes a free one", env_var="STAR_PORT")]
 URL = "http://127.0.0.1:8000"
+PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
 
 
 @app.command
-def run(*, port: int = 8000, data: Path = Path("data"), demo_country: bool = True) -> None:
+def run(*, port: Port = 8000, data: DataFolder = Path("data"), demo_country: bool = True) -> None:
     """Serve everything in one process on one port, with one data folder."""
-    settings = Settings.from_environment(
-        country=COUNTRY, time_zone=TIME_ZONE, retry_delay_ms=500, port=port, data_folder=data
-    )
+    settings = settings_of_run(os.environ, port=port, data=data, with_demo=demo_country)
     uvloop.run(run_country(settings, with_demo=demo_country))
 
 
@@ -56,18 +60,18 @@ def export(file: Path, *, url: Url = URL, user: User = "admin", token: Token = "
     """Export all finalised results in the long format."""
 
     async def main() -> None:
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession(timeout=PATIENCE) as session:
             size = await export_results(_client(session, url, user, token), file)
-        console.print(f"{size:,} bytes written to {file}")
+        say(f"{size:,} bytes written to {file}")
 
     uvloop.run(main())
 
 
 @app.command
-def outbox() -> None:
+def outbox(*, data: DataFolder = Path("data")) -> None:
     """Tell what the outbox of each service still holds (of this data folder, or of the deployed country)."""
-    for name, waiting, oldest in asyncio.run(outboxes(Settings.from_environment())):
-        console.print(f"{name:<14}{waiting:>6} waiting{f', oldest from {oldest}' if oldest else ''}")
+    for name, waiting, oldest in asyncio.run(outboxes(settings_of(data))):
+        say(f"{name:<14}{waiting:>6} waiting{f', oldest from {oldest}' if oldest else ''}")
 
 
 @app.command
@@ -86,23 +90,20 @@ def _client(session: aiohttp.ClientSession, url: str, user: str, token: str) -> 
 
 async def _import(file: Path, url: str, user: str, token: str) -> int:
     """Import with a progress bar; 0 when every row was good, 1 when some were not."""
-    told = 0
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(timeout=PATIENCE) as session:
         with Bar(console=console) as bar:
-            task = bar.add_task(f"importing {file.name}", total=None)
+            task = bar.add_task(f"importing {visible(file.name)}", total=None)
 
-            def report(progress: Progress) -> None:
-                nonlocal told
-                for rejection in progress.rejected[told:]:
-                    bar.console.print(f"line {rejection.line}: {rejection.reason}")
-                told = len(progress.rejected)
+            def report(progress: Progress, rejected: Sequence[Rejection]) -> None:
+                for each in rejected:
+                    say(f"line {each.line}: {each.reason}")
                 text = f"{progress.lines:,} rows, {progress.finalised:,} visits finalised"
-                bar.update(task, completed=progress.lines, description=text)
+                bar.update(task, total=progress.total, completed=progress.lines, description=text)
 
             done = await import_results(_client(session, url, user, token), file, report)
     for reason in done.refused:
-        console.print(f"not finalised: {reason}")
-    console.print(f"{done.imported:,} imported, {done.unchanged:,} unchanged, {len(done.rejected):,} rejected")
+        say(f"not finalised: {reason}")
+    say(f"{done.imported:,} imported, {done.unchanged:,} unchanged, {done.rejected:,} rejected")
     return 1 if done.rejected or done.refused else 0
 
 
@@ -110,11 +111,19 @@ def main() -> None:
     """Run a command; what a person can mend is said in one sentence."""
     try:
         app()
-    except (Refused, UnreadableFile, InvalidSettings, FileNotFoundError) as error:
-        console.print(f"[red]{error}[/red]")
-        sys.exit(2)
+    except (Refused, UnreadableFile, InvalidSettings, PortTaken, FolderInUse, NoData) as error:
+        sentence = str(error)
     except aiohttp.ClientConnectionError as error:
-        console.print(f"[red]STAR does not answer: {error}[/red]")
-        sys.exit(2)
+        sentence = f"STAR does not answer: {error}"
+    except (aiohttp.ClientError, TimeoutError) as error:
+        sentence = f"STAR broke off: {error!r}"
+    except sqlite3.DatabaseError as error:
+        sentence = f"The data folder cannot be used: {error}"
+    except OSError as error:
+        sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except KeyboardInterrupt:
         sys.exit(130)
+    else:
+        return
+    complain(sentence)
+    sys.exit(2)

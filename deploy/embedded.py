@@ -1,8 +1,9 @@
 """The embedded deployment: every process of a country in one, on SQLite, a directory and the in-process bus."""
 
 import contextlib
+import fcntl
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,6 +39,10 @@ MAKERS: Mapping[str, Make] = {
 }
 
 
+class FolderInUse(Exception):
+    """Another process runs a country in this data folder."""
+
+
 class Embedded(msgspec.Struct, frozen=True):
     """A running country in one process; ``gateway.app`` answers HTTP."""
 
@@ -57,14 +62,37 @@ def ports_of(name: str, settings: Settings, bus: InProcessBus) -> Ports:
     return Ports(SqliteDocuments(folder / f"{name}.sqlite"), DirectoryFiles(folder / "files", name), bus)
 
 
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the data folder for this process, until it ends in whatever way; raises ``FolderInUse``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise FolderInUse(f"The data folder {folder} is used by a running STAR (process {file.read()}).") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
 def with_keys(settings: Settings) -> Settings:
     """The settings with the signing key that this data folder keeps for itself."""
     path = settings.data_folder / "signing.key"
     settings.data_folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    if not path.exists():
+        # Whole or not at all: a key cut short by a crash would keep this folder from starting ever again.
+        unfinished = path.with_name(f".signing.{os.getpid()}")
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(new_signing_key())
+            file.flush()
+            os.fsync(descriptor)
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(unfinished)
+        unfinished.unlink()
     key = path.read_text().strip()
     return msgspec.structs.replace(settings, signing_key=Secret(key), verify_key=verify_key_of(key))
 
@@ -75,9 +103,17 @@ async def embedded(
 ) -> AsyncIterator[Embedded]:
     """Run a country in this process; the same data folder again continues where it was.
 
-    ``spans`` receives the spans as well as the collector of the settings, if any.
+    ``spans`` receives the spans as well as the collector of the settings, if any. Raises ``FolderInUse``.
     """
-    settings = with_keys(settings)
+    with alone_in(settings.data_folder):
+        async with _running(with_keys(settings), people, spans) as country:
+            yield country
+
+
+@contextlib.asynccontextmanager
+async def _running(
+    settings: Settings, people: Sequence[Person], spans: SpanProcessor | None
+) -> AsyncIterator[Embedded]:
     set_up_traces("embedded", settings, spans)
     queue = queue_of(settings.data_folder)
     bus = InProcessBus(queue.collection("messages", INDEXES), retry_policy(settings))

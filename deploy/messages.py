@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
 
 import cyclopts
 import msgspec
+from cyclopts import Parameter
 
 from contracts.catalogue import SERVICES, listeners
 from deploy.embedded import MAKERS, ports_of, queue_of, with_keys
-from deploy.terminal import console
+from deploy.terminal import say
 from services.runtime.bus import Bus, Parked
 from services.runtime.bus.inprocess import INDEXES, InProcessBus
 from services.runtime.service import Ports, deployed_ports, retry_policy
@@ -17,6 +20,21 @@ from services.runtime.settings import Environment, Settings
 
 MOST = 1_000
 park = cyclopts.App(name="park", help="Parked messages: those that a listener could not handle, with the reason.")
+
+DataFolder = Annotated[Path, Parameter(help="Data folder of an embedded run", env_var="STAR_DATA_FOLDER")]
+DATA = Path("data")
+
+
+class NoData(Exception):
+    """There is no embedded country in this folder."""
+
+
+def settings_of(data: Path) -> Settings:
+    """The settings of a deployed country, or of an embedded one in this folder; raises ``NoData``."""
+    settings = Settings.from_environment(data_folder=data)
+    if settings.environment is Environment.EMBEDDED and not (data / "bus.sqlite").exists():
+        raise NoData(f"There is no STAR in the folder {data}.")
+    return settings
 
 
 @contextlib.asynccontextmanager
@@ -40,24 +58,24 @@ async def bus_of(settings: Settings) -> AsyncIterator[Bus]:
 
 
 @park.command(name="list")
-def list_parked(listener: str = "") -> None:
+def list_parked(listener: str = "", *, data: DataFolder = DATA) -> None:
     """List what is parked, for one listener or for all."""
 
     async def main() -> None:
-        async with bus_of(Settings.from_environment()) as bus:
-            for name in [listener] if listener else listeners():
-                for parked in await bus.parked(name, limit=MOST):
-                    _tell(parked)
+        async with bus_of(settings_of(data)) as bus:
+            found = [await bus.parked(name, limit=MOST) for name in ([listener] if listener else listeners())]
+        for parked in (each for some in found for each in some):
+            _tell(parked)
 
     asyncio.run(main())
 
 
 @park.command
-def show(listener: str, message_id: str) -> None:
+def show(listener: str, message_id: str, *, data: DataFolder = DATA) -> None:
     """Show one parked message whole, as JSON."""
 
     async def main() -> None:
-        async with bus_of(Settings.from_environment()) as bus:
+        async with bus_of(settings_of(data)) as bus:
             found = [p for p in await bus.parked(listener, limit=MOST) if p.message.id == message_id]
         if not found:
             raise SystemExit(f"Nothing with the id {message_id} is parked for {listener}.")
@@ -67,13 +85,13 @@ def show(listener: str, message_id: str) -> None:
 
 
 @park.command
-def replay(listener: str, message_id: str | None = None) -> None:
+def replay(listener: str, message_id: str | None = None, *, data: DataFolder = DATA) -> None:
     """Queue one parked message again, or all of a listener's."""
 
     async def main() -> None:
-        async with bus_of(Settings.from_environment()) as bus:
+        async with bus_of(settings_of(data)) as bus:
             count = await bus.replay(listener, message_id=message_id)
-        console.print(f"{count} queued again for {listener}")
+        say(f"{count} queued again for {listener}")
         if not count:
             raise SystemExit(1)
 
@@ -106,5 +124,5 @@ def _ports(name: str, settings: Settings) -> Ports:
 
 def _tell(parked: Parked) -> None:
     message = parked.message
-    console.print(f"{parked.parked_at}  {parked.listener}  {message.type}  {message.id}  after {parked.attempts}")
-    console.print(f"    {parked.reason}")
+    say(f"{parked.parked_at}  {parked.listener}  {message.type}  {message.id}  after {parked.attempts}")
+    say(f"    {parked.reason}")

@@ -2,53 +2,91 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import aiohttp
 import msgspec
 
-from deploy.client import Client, development_sign_in
+from deploy.client import Client, Refused, development_sign_in
 from deploy.demo.load import load_demo
 from deploy.demo.path import walk_the_path
-from deploy.demo.people import COUNTRY, PEOPLE, STAFF, TIME_ZONE
+from deploy.demo.people import BUYERS, COUNTRY, FACTORIES, PEOPLE, STAFF, TIME_ZONE
 from deploy.demo.steps import Step, StepFailed
 from deploy.embedded import embedded
-from deploy.terminal import console
+from deploy.terminal import complain, say
 from services.runtime.service import serve
-from services.runtime.settings import Settings
+from services.runtime.settings import Environment, InvalidSettings, Settings
 from services.runtime.telemetry import flush_traces, set_up_logs
+
+BACKLOG = 2048
+
+
+class PortTaken(Exception):
+    """Nothing can listen at the address."""
+
+
+def settings_of_run(environ: Mapping[str, str], *, port: int, data: Path, with_demo: bool) -> Settings:
+    """What the environment says, else what suits a laptop and the demo country; raises ``InvalidSettings``."""
+    defaults: dict[str, object] = {
+        "country": COUNTRY,
+        "time_zone": TIME_ZONE,
+        "log_level": "WARNING",
+        "retry_delay_ms": 500,
+        "grace_s": 2.0,
+    }
+    chosen = {name: value for name, value in defaults.items() if f"STAR_{name.upper()}" not in environ}
+    fixed = {"environment": Environment.EMBEDDED, "port": port, "data_folder": data}
+    settings = Settings.from_environment(environ, **chosen, **fixed)
+    if settings.log_level not in logging.getLevelNamesMapping():
+        raise InvalidSettings(f"STAR_LOG_LEVEL: {settings.log_level} is none of DEBUG, INFO, WARNING and ERROR")
+    if with_demo and settings.country != COUNTRY:
+        raise InvalidSettings(f"STAR_COUNTRY: the demo country is {COUNTRY}; another one takes --no-demo-country")
+    return settings
 
 
 async def run_country(settings: Settings, *, with_demo: bool) -> None:
-    """Serve until SIGTERM or Ctrl-C; the demo country loads in the background, once per data folder."""
+    """Serve until SIGTERM or Ctrl-C; the demo country loads in the background, once per data folder.
+
+    Raises ``PortTaken`` and ``FolderInUse`` before anything is changed.
+    """
     set_up_logs("embedded", settings.log_level)
-    url = f"http://{settings.host}:{settings.port}"
-    async with embedded(settings, PEOPLE) as country, asyncio.TaskGroup() as background:
-        loading: list[asyncio.Task[None]] = []
+    with _listening(settings.host, settings.port) as listener:
+        settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
+        url = f"http://{settings.host}:{settings.port}"
+        async with embedded(settings, PEOPLE) as country, asyncio.TaskGroup() as background:
+            loading: list[asyncio.Task[None]] = []
 
-        def on_ready() -> None:
-            _greet(url)
-            if with_demo:
-                loading.append(background.create_task(_load_once(settings.data_folder, url)))
+            def on_ready() -> None:
+                _greet(url)
+                if with_demo:
+                    loading.append(background.create_task(_load_once(settings.data_folder, url)))
 
-        await serve(country.gateway.app, settings, on_ready)
-        for task in loading:
-            task.cancel()
+            await serve(country.gateway.app, settings, on_ready, sockets=[listener])
+            for task in loading:
+                task.cancel()
     flush_traces()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens from now on, so that nobody else gets the port; raises ``PortTaken``."""
+    try:
+        return socket.create_server((host, port), backlog=BACKLOG)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise PortTaken(f"STAR cannot listen at {host}:{port}: {reason}.") from None
 
 
 def _greet(url: str) -> None:
     """Say where STAR is and who may come in."""
     staff = ", ".join(person.user for person in STAFF)
-    console.print(f"[bold]STAR is ready at {url}[/bold]  (API: {url}/api/v1/openapi.json, Ctrl-C stops)")
-    console.print(f"Demo users: {staff}, factory-1 ... factory-60, buyer-1 ... buyer-8")
-    console.print(
-        f"""A token:    curl -s {url}/dev/token -H 'content-type: application/json' -d '{{"user": "admin"}}'"""
-    )
+    say(f"STAR is ready at {url}  (API: {url}/api/v1/openapi.json, Ctrl-C stops)", "bold")
+    say(f"Demo users: {staff}, factory-1 ... factory-{FACTORIES}, buyer-1 ... buyer-{BUYERS}")
+    say(f"""A token:    curl -s {url}/dev/token -H 'content-type: application/json' -d '{{"user": "admin"}}'""")
 
 
 async def _load_once(folder: Path, url: str) -> None:
@@ -58,11 +96,13 @@ async def _load_once(folder: Path, url: str) -> None:
         return
     try:
         async with client_of(url, "admin") as admin:
-            await load_demo(admin, lambda text: console.print(f"demo country: {text}"))
+            await load_demo(admin, lambda text: say(f"demo country: {text}"))
         marker.touch()
-        console.print("[bold]demo country: complete[/bold]")
+        say("demo country: complete", "bold")
+    except aiohttp.ClientError:
+        say("demo country: interrupted; the next start completes it")
     except Exception as error:  # noqa: BLE001 - the demo must not take the country down with it
-        console.print(f"demo country: stopped by {error!r}; the next start completes it")
+        say(f"demo country: stopped by {error!r}; the next start completes it")
 
 
 @contextlib.asynccontextmanager
@@ -76,14 +116,13 @@ async def client_of(url: str, user: str) -> AsyncIterator[Client]:
 async def walk(tell: Callable[[Step], None]) -> list[Step]:
     """Walk the whole path once over HTTP in a temporary folder; raises ``StepFailed``."""
     set_up_logs("demo", "ERROR")
-    with tempfile.TemporaryDirectory(prefix="star-demo-") as folder:
-        settings = Settings(country=COUNTRY, time_zone=TIME_ZONE, data_folder=Path(folder), port=_free_port())
+    with tempfile.TemporaryDirectory(prefix="star-demo-") as folder, _listening("127.0.0.1", 0) as listener:
+        port: int = listener.getsockname()[1]
+        settings = Settings(country=COUNTRY, time_zone=TIME_ZONE, data_folder=Path(folder), port=port)
         async with embedded(settings, PEOPLE) as country:
-            ready = asyncio.Event()
-            server = asyncio.create_task(serve(country.gateway.app, settings, ready.set))
-            await ready.wait()
+            server = asyncio.create_task(serve(country.gateway.app, settings, sockets=[listener]))
             try:
-                async with client_of(f"http://127.0.0.1:{settings.port}", "admin") as admin:
+                async with client_of(f"http://127.0.0.1:{port}", "admin") as admin:
                     return await walk_the_path(admin, tell)
             finally:
                 server.cancel()
@@ -96,21 +135,17 @@ async def demo() -> bool:
 
     def tell(step: Step) -> None:
         steps.append(step)
-        console.print(f"{step.step:<34}{step.actor:<12}{step.status}  {step.ms:>8.1f} ms  trace {step.trace_id}")
+        say(f"{step.step:<34}{step.actor:<12}{step.status}  {step.ms:>8.1f} ms  trace {step.trace_id}")
 
     failure = ""
     try:
         await walk(tell)
-    except StepFailed as error:
+    except (StepFailed, Refused, aiohttp.ClientError) as error:
         failure = str(error)
     if path := os.environ.get("DEMO_JSON"):
         await asyncio.to_thread(Path(path).write_bytes, msgspec.json.format(msgspec.json.encode(steps)))
-    console.print(f"[red]{failure}[/red]" if failure else f"[bold]{len(steps)} steps, all as they must be.[/bold]")
+    if failure:
+        complain(failure)
+    else:
+        say(f"{len(steps)} steps, all as they must be.", "bold")
     return not failure
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,10 +1,29 @@
-"""Servers that a whole test run shares; each starts with the first test that asks for it."""
+"""Servers that a whole test run shares; each starts with the first test that asks for it. And the options."""
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
 
 from tests.servers import RabbitMQ, S3Endpoint, minio, mongo, rabbitmq, versitygw
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=20, help="how many processes tests/crash kills (make test-crash: 200)")
+    parser.addoption("--crash-seed", type=int, default=None, help="repeat a run of tests/crash with the seed it printed")
+
+
+@pytest.fixture
+def kills(pytestconfig: pytest.Config) -> int:
+    found: int = pytestconfig.getoption("--kills")
+    return found
+
+
+@pytest.fixture
+def crash_seed(pytestconfig: pytest.Config) -> int:
+    """The seed of a random run; printed by the test, given again to repeat it."""
+    given: int | None = pytestconfig.getoption("--crash-seed")
+    return secrets.randbelow(10**6) if given is None else given
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,10 @@ from typing import Any
 from contracts.identifiers import derived_id
 from deploy.client import Client
 from deploy.demo.path import QUESTIONNAIRE_ID, WORKBOOK, WORKBOOK_TYPE
-from deploy.demo.people import COUNTRY, buyer_id, factory_id
-from deploy.demo.register import approvals, buyers, factories
+from deploy.demo.people import BUYERS, COUNTRY, FACTORIES, buyer_id, factory_id
+from deploy.demo.register import approvals
+from deploy.demo.register import buyers as buyer_bodies
+from deploy.demo.register import factories as factory_bodies
 from deploy.demo.results import CYCLES, write_results
 from deploy.importer import Progress, import_results
 from deploy.results_file import Rejection
@@ -24,11 +26,10 @@ async def load_demo(admin: Client, tell: Tell) -> None:
 
     Every step is idempotent: after an interruption the next call completes what is missing.
     """
-    questionnaire = await _publish(admin)
+    questionnaire = await publish(admin)
     tell("questionnaire published")
-    await _each(factories(), lambda body: admin.post("/factories", body))
-    await _each(buyers(), lambda body: admin.post("/buyers", body))
-    tell(f"{len(factories())} factories and {len(buyers())} buyers registered")
+    await register(admin)
+    tell(f"{FACTORIES} factories and {BUYERS} buyers registered")
     with tempfile.TemporaryDirectory(prefix="star-demo-") as folder:
         results = Path(folder) / "results.csv"
         rows = await asyncio.to_thread(write_results, results, questionnaire)
@@ -48,17 +49,24 @@ async def load_demo(admin: Client, tell: Tell) -> None:
     tell(f"{len(approvals())} grants given")
 
 
-async def _publish(admin: Client) -> Any:
+async def publish(admin: Client) -> Any:
+    """Publish the demo questionnaire and return it."""
     path = f"/questionnaires?id={QUESTIONNAIRE_ID}"
     await admin.post(path, data=WORKBOOK.read_bytes(), media_type=WORKBOOK_TYPE)
     await admin.post(f"/questionnaires/{QUESTIONNAIRE_ID}/publication")
     return await admin.get(f"/questionnaires/{QUESTIONNAIRE_ID}")
 
 
+async def register(admin: Client, *, factories: int = FACTORIES, buyers: int = BUYERS) -> None:
+    """Register the first so many demo factories and buyers."""
+    await _each(factory_bodies(factories), lambda body: admin.post("/factories", body))
+    await _each(buyer_bodies()[:buyers], lambda body: admin.post("/buyers", body))
+
+
 async def _release(admin: Client, tell: Tell) -> None:
     """Release every frozen report as it appears."""
     leader = admin.as_user("leader")
-    expected = len(factories()) * CYCLES
+    expected = FACTORIES * CYCLES
     released: set[str] = set()
     while len(released) < expected:
         found = {item["id"] async for item in _all_reports(leader)}

@@ -34,10 +34,10 @@ def original_id(number: int) -> str:
     return f"F-{number:04}"
 
 
-def factories() -> list[dict[str, Any]]:
-    """The registration bodies of all demo factories."""
+def factories(count: int = FACTORIES) -> list[dict[str, Any]]:
+    """The registration bodies of the first so many demo factories."""
     chance = random.Random(SEED)  # noqa: S311 - demo data, repeatable on purpose
-    return [_factory(number, chance) for number in range(1, FACTORIES + 1)]
+    return [_factory(number, chance) for number in range(1, count + 1)]
 
 
 def buyers() -> list[dict[str, Any]]:

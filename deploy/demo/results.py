@@ -75,21 +75,23 @@ IMPROVEMENT: Final = 0.85
 """What is left of a rate from one cycle to the next."""
 
 
-def write_results(path: Path, questionnaire: Mapping[str, Any]) -> int:
+def write_results(
+    path: Path, questionnaire: Mapping[str, Any], *, factories: int = FACTORIES, cycles: int = CYCLES
+) -> int:
     """Write the results of every factory and cycle; the same seed gives the same bytes. Returns the row count."""
     rows = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
-        for cycle in range(1, CYCLES + 1):
-            for number in range(1, FACTORIES + 1):
-                for row in _assessment(number, cycle, questionnaire):
+        for cycle in range(1, cycles + 1):
+            for number in range(1, factories + 1):
+                for row in assessment(number, cycle, questionnaire):
                     writer.writerow(row)
                     rows += 1
     return rows
 
 
-def _assessment(number: int, cycle: int, questionnaire: Mapping[str, Any]) -> Iterator[list[str]]:
+def assessment(number: int, cycle: int, questionnaire: Mapping[str, Any]) -> Iterator[list[str]]:
     """The rows of one assessment, decided by its own seed so that factories do not depend on one another."""
     chance = random.Random(f"{SEED}/{number}/{cycle}")  # noqa: S311 - demo data, repeatable on purpose
     character = random.Random(f"{SEED}/{number}").uniform(0.5, 1.5)  # noqa: S311 - same

@@ -14,7 +14,7 @@ from services.runtime.bus import Bus, RetryPolicy
 from services.runtime.documents import Documents
 from services.runtime.files import Files
 from services.runtime.relay import Relay
-from services.runtime.settings import Environment, InvalidSettings, Settings
+from services.runtime.settings import InvalidSettings, Settings
 from services.runtime.telemetry import flush_traces, set_up_logs, set_up_traces
 from services.runtime.tracing import TracedApp
 
@@ -148,9 +148,7 @@ def run(name: str, make: Make) -> None:
             await serve(service.app, settings)
 
     try:
-        settings = Settings.from_environment()
-        if settings.environment is not Environment.DEPLOYED:
-            raise InvalidSettings(f"services.{name} runs with STAR_ENVIRONMENT=deployed; embedded is: star run")
+        settings = Settings.from_environment().deployed()
         set_up_logs(name, settings.log_level)
         set_up_traces(name, settings)
         with asyncio.Runner(loop_factory=_event_loop) as runner:

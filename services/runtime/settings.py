@@ -90,6 +90,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if not re.fullmatch(r"[A-Z]{2}", self.country):
             raise InvalidSettings("STAR_COUNTRY must be two capital letters (ISO 3166-1 alpha-2)")
 
+    def deployed(self) -> "Settings":
+        """These settings; raises ``InvalidSettings`` unless they are of a deployed country."""
+        if self.environment is not Environment.DEPLOYED:
+            raise InvalidSettings("this process needs STAR_ENVIRONMENT=deployed; embedded, everything is: star run")
+        return self
+
     def demand(self, *names: str) -> None:
         """Raise ``InvalidSettings`` naming those of these settings that are empty."""
         if missing := [name for name in names if not getattr(self, name)]:
