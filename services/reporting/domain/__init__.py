@@ -1,0 +1,1 @@
+"""The rules of reports and rates: no I/O, no clock, no settings."""

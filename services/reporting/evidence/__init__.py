@@ -1,0 +1,1 @@
+"""The files of reports: frozen snapshots, and the documents typeset from them."""
