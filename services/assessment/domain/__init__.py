@@ -1,0 +1,1 @@
+"""The rules of questionnaires, visits and results: no I/O, no clock, no settings."""
