@@ -103,7 +103,7 @@ def assessment(number: int, cycle: int, questionnaire: Mapping[str, Any]) -> Ite
         str(cycle),
         f"Q{cycle}{number:03}",
         visited.isoformat(),
-        questionnaire["summary"]["tq_name"],
+        questionnaire["tq_name"],
     ]
     per_point: dict[str, int] = {}
     for question in form["questions"]:

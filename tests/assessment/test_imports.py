@@ -106,7 +106,7 @@ class TestRows:
         await imported(ready, a_result())
         body = (await ready.get("/api/v1/visits/1001", LEADER)).json()
         assert body["import_reason"].startswith("Imported results")
-        assert body["summary"]["advisors"] == []
+        assert body["advisors"] == []
 
     @pytest.mark.parametrize("finding", ["", "NA"])
     async def test_nothing_and_na_are_not_applicable(self, ready: Running, finding: str) -> None:
@@ -179,7 +179,7 @@ class TestRows:
         await with_questionnaire(ready, workbook(sheets(version="2")), "q2")
         answer = await imported(ready, a_result(), a_result(**{"TQ name": "Garment CAT (2)"}))
         assert [each["line"] for each in answer["rejected"]] == [2]  # type: ignore[attr-defined]
-        assert (await ready.get("/api/v1/visits/1001", LEADER)).json()["summary"]["questionnaire_id"] == "q2"
+        assert (await ready.get("/api/v1/visits/1001", LEADER)).json()["questionnaire_id"] == "q2"
 
 
 class TestRepetition:

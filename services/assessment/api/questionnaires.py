@@ -45,10 +45,9 @@ class QuestionnaireSummary(msgspec.Struct, frozen=True, kw_only=True):
     retired_at: datetime | None
 
 
-class QuestionnaireView(msgspec.Struct, frozen=True, kw_only=True):
+class QuestionnaireView(QuestionnaireSummary, frozen=True, kw_only=True):
     """A questionnaire with its groups and questions in all languages."""
 
-    summary: QuestionnaireSummary
     form: Form
 
 
@@ -121,7 +120,7 @@ async def read(
 ) -> QuestionnaireView:
     """One questionnaire with its questions."""
     found = await questionnaires.get(questionnaire_id, principal.scope())
-    return QuestionnaireView(summary=_summary(found), form=found.form)
+    return QuestionnaireView(**msgspec.structs.asdict(_summary(found)), form=found.form)
 
 
 @get("/questionnaires/{questionnaire_id:str}/file", guards=[requires(Permission.QUESTIONNAIRE_READ)], media_type=XLSX)

@@ -26,7 +26,7 @@ class VisitSummary(msgspec.Struct, frozen=True, kw_only=True):
     advisors: tuple[Advisor, ...]
     pair_reason: str
     answered: int
-    conflicts: int
+    open_conflicts: int
     is_imported: bool
     finalised_at: datetime | None
 
@@ -53,10 +53,9 @@ class QuestionAnswers(msgspec.Struct, frozen=True, kw_only=True):
     given: list[AnswerView]
 
 
-class VisitView(msgspec.Struct, frozen=True, kw_only=True):
+class VisitView(VisitSummary, frozen=True, kw_only=True):
     """A visit as its team works on it."""
 
-    summary: VisitSummary
     answers: list[QuestionAnswers]
     conflicts: list[str]
     evidence: tuple[Evidence, ...]
@@ -80,7 +79,7 @@ def summary_of(visit: Visit) -> VisitSummary:
         advisors=visit.advisors,
         pair_reason=visit.pair_reason,
         answered=len(visit.answers),
-        conflicts=len(visit.conflicts()),
+        open_conflicts=len(visit.conflicts()),
         is_imported=visit.origin is not None,
         finalised_at=visit.finalised_at,
     )
@@ -90,7 +89,7 @@ def view_of(visit: Visit, principal: Principal) -> VisitView:
     """The visit for one reader; interview notes are for its two advisors and the team leaders."""
     is_team = Role.TEAM_LEADER in principal.roles or any(each.id == principal.subject for each in visit.advisors)
     return VisitView(
-        summary=summary_of(visit),
+        **msgspec.structs.asdict(summary_of(visit)),
         answers=[_answers(question_id, given, with_notes=is_team) for question_id, given in visit.answers.items()],
         conflicts=visit.conflicts(),
         evidence=visit.evidence,
