@@ -22,6 +22,13 @@ class VisitScope(StrEnum):
     SHORT = "short"
 
 
+class ChoiceV1(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that a choice question offers, with its label by language."""
+
+    name: str
+    labels: Texts
+
+
 class QuestionV1(msgspec.Struct, frozen=True, kw_only=True):
     """One question of a published questionnaire, as other services need it to print or compare."""
 
@@ -34,7 +41,8 @@ class QuestionV1(msgspec.Struct, frozen=True, kw_only=True):
     texts: Texts
     finding_texts: Texts = {}
     basis: Basis | None = None
-    legal_reference: str = ""
+    legal_references: Texts = {}
+    choices: tuple[ChoiceV1, ...] = ()
     tags: tuple[str, ...] = ()
 
 

@@ -73,7 +73,7 @@ def a_questionnaire(questionnaire_id: str = QUESTIONNAIRE) -> QuestionnairePubli
             texts={"en": english, "ar": arabic},
             finding_texts=dict(zip(("en", "ar"), FINDINGS.get(question_id, ()), strict=False)),
             basis=Basis.NATIONAL_LAW,
-            legal_reference=REFERENCES.get(question_id, ""),
+            legal_references={"en": REFERENCES[question_id]} if question_id in REFERENCES else {},
             tags=("public_disclosure",) if question_id == "emergency_preparedness_01" else (),
         )
         for question_id, (english, arabic) in WORDS.items()

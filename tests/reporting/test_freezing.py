@@ -8,9 +8,9 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.assessment import FactV1, VisitScope
+from contracts.assessment import ChoiceV1, FactV1, QuestionV1, VisitScope
 from contracts.reporting import ReportFrozenV1, ReportReleasedV1
-from contracts.vocabulary import AnswerType
+from contracts.vocabulary import AnswerType, QuestionKind
 from services.reporting.domain.freezing import take
 from services.reporting.domain.report import NEXT, Report, ReportCannotMove, Stage
 from services.reporting.domain.snapshot import Snapshot, canonical, fingerprint
@@ -50,7 +50,7 @@ def test_the_same_visit_has_the_same_fingerprint_and_another_factory_name_anothe
 
 def test_the_fingerprint_of_the_example_never_changes() -> None:
     """Reports of the past must be checkable: a change of this value is a change of the snapshot's format."""
-    assert fingerprint(canonical(a_snapshot())) == "0d404fcd5d5eade401d7984cea60aac1b43cfb23dc5f287c48a2720fe55a6703"
+    assert fingerprint(canonical(a_snapshot())) == "467b923fe0c2d111da359c7ef48ddc19f44360e8242a89ae359c9696b75c26ac"
 
 
 def test_points_and_questions_come_in_the_order_of_vocabulary_and_questionnaire() -> None:
@@ -146,3 +146,28 @@ def test_only_the_moves_of_the_table_are_possible(start: Stage, end: Stage) -> N
     else:
         with pytest.raises(ReportCannotMove):
             report._moved_to(end)
+
+
+def test_a_choice_keeps_its_labels_and_a_reference_its_languages() -> None:
+    questionnaire = a_questionnaire()
+    cited = {"en": "Law 8, art. 73; ILO C138", "ar": "القانون 8، المادة 73؛ الاتفاقية 138"}
+    fact = QuestionV1(
+        id="systems_09",
+        global_id="G-systems-09",
+        kind=QuestionKind.FACT,
+        cluster="systems",
+        compliance_point=None,
+        answer_type=AnswerType.CHOICES,
+        texts={"en": "Products"},
+        choices=(
+            ChoiceV1(name="shirts", labels={"en": "Shirts", "ar": "قمصان"}),
+            ChoiceV1(name="suits", labels={"en": "Suits", "ar": "بدلات"}),
+        ),
+    )
+    cited_anew = (msgspec.structs.replace(question, legal_references=cited) for question in questionnaire.questions)
+    questions = (*cited_anew, fact)
+    chosen = FactV1(question_id=fact.id, section="systems", answer_type=AnswerType.CHOICES, value=("suits", "odd"))
+    visit = msgspec.structs.replace(a_visit(), facts=(chosen,))
+    snapshot = take("r1", visit, msgspec.structs.replace(questionnaire, questions=questions), a_card())
+    assert snapshot.facts[0].labels == ({"en": "Suits", "ar": "بدلات"},)
+    assert {"en": "ILO C138", "ar": "الاتفاقية 138"} in [reference.texts for reference in snapshot.references]

@@ -1,7 +1,7 @@
 """Aggregates: one write for state and events, applied once, and bounded retries against other writers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from contracts.errors import Conflict, NotFound, RuleBroken
 from contracts.events import Event
 from services.runtime.aggregates import Aggregates
 from services.runtime.bus import Delivery, Message
-from services.runtime.documents import Collection
+from services.runtime.documents import Collection, Document
 from services.runtime.documents.sqlite import SqliteDocuments
 from services.runtime.relay import Relay
 from tests.support.eventually import eventually
@@ -196,3 +196,49 @@ async def test_what_the_bus_did_not_confirm_is_published_again(world: World) -> 
     await world.relay.start()
     await world.counters.create("c", Counter(), (Counted(total=7),))
     await eventually(lambda: len(world.bus.kept) == 1, saying="the third attempt")
+
+
+class Interrupted:
+    """The relay's view of a collection, in which somebody commits while the relay is reading."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._collection, name)
+
+    async def get(self, document_id: str) -> Document | None:
+        document = await self._collection.get(document_id)
+        if self.meanwhile is not None:
+            commit, self.meanwhile = self.meanwhile, None
+            await commit()
+        return document
+
+
+async def test_a_commit_while_the_relay_reads_the_document_is_not_left_to_the_next_scan(world: World) -> None:
+    view = Interrupted(world.collection)
+    world.relay.watch(view)  # type: ignore[arg-type]
+    await world.relay.start()
+    view.meanwhile = lambda: world.counters.change("c", add_one)
+    await world.counters.create("c", Counter(), (Counted(total=0),))
+    await eventually(lambda: len({m.id for m in world.bus.kept}) == 2, within_s=3, saying="both events, before a scan")
+
+
+async def test_an_outbox_that_cannot_be_emptied_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    class Choosy(Memory):
+        async def publish(self, messages: Sequence[Message]) -> set[str]:
+            return await super().publish([message for message in messages if message.subject != "stuck"])
+
+    documents, bus = SqliteDocuments(tmp_path / "two.sqlite"), Choosy()
+    relay = Relay(bus, scan_every_s=60)  # type: ignore[arg-type]
+    collections = [documents.collection("first"), documents.collection("second")]
+    first, second = (Aggregates(each, Counter, source="ZZ/runtime", relay=relay) for each in collections)
+    await documents.start()
+    await first.create("stuck", Counter(), (Counted(total=0),))
+    await second.create("free", Counter(), (Counted(total=0),))
+    relay._woken.clear()  # as after a restart
+    await relay.start()
+    await eventually(lambda: [m.subject for m in bus.kept] == ["free"], saying="the event of the other outbox")
+    await relay.stop()
+    await documents.stop()

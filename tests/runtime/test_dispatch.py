@@ -8,6 +8,7 @@ from contracts.errors import Conflict, NotFound, RuleBroken
 from contracts.events import Event
 from services.runtime.bus import Ack, Delivery, Park, Retry
 from services.runtime.bus.dispatch import dispatcher
+from services.runtime.unavailable import StoreUnavailable
 from tests.support.services import a_message
 
 EVENTS: dict[str, type[Event]] = {BuyerRegisteredV1.type: BuyerRegisteredV1}
@@ -45,7 +46,17 @@ async def test_a_failure_is_tried_again_or_parked(failure: Exception, verdict: t
     handle = dispatcher("x", EVENTS, {BuyerRegisteredV1: on_buyer_registered})
     given = await handle(a_delivery())
     assert isinstance(given, verdict)
-    assert str(failure) in given.reason
+    assert str(failure) in repr(given)
+
+
+async def test_an_outage_of_a_store_uses_up_no_attempt() -> None:
+    async def on_buyer_registered(_: BuyerRegisteredV1, __: Delivery) -> None:
+        raise StoreUnavailable("The files cannot be reached just now.")
+
+    handle = dispatcher("x", EVENTS, {BuyerRegisteredV1: on_buyer_registered})
+    given = await handle(a_delivery())
+    assert isinstance(given, Retry)
+    assert not given.is_counted
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"buyer_id": 7, "name": "x"}', b"not json", b""])

@@ -25,7 +25,7 @@ def forged(*, key: str = KEY, algorithm: str = "EdDSA", **changes: Any) -> str:
     if algorithm == "HS256":
         return jwt.encode(claims, verify_key_of(key).ljust(44, "="), algorithm="HS256")
     if algorithm == "none":
-        return jwt.encode(claims, None, algorithm="none")
+        return jwt.encode(claims, "", algorithm="none")
     return jwt.encode(claims, Ed25519PrivateKey.from_private_bytes(base64.b64decode(key)), algorithm="EdDSA")
 
 

@@ -7,6 +7,7 @@ import msgspec
 from litestar import Request, get, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 from litestar.response import Stream
 from uuid_utils.compat import uuid7
@@ -64,7 +65,15 @@ async def add(
     return EvidenceAdded(id=evidence.id, sha256=evidence.sha256, size=evidence.size, content_type=evidence.content_type)
 
 
-@get("/visits/{visit_id:str}/evidence/{evidence_id:str}", guards=[requires(Permission.VISIT_READ)])
+@get(
+    "/visits/{visit_id:str}/evidence/{evidence_id:str}",
+    guards=[requires(Permission.VISIT_READ)],
+    responses={
+        200: ResponseSpec(
+            bytes, description="The photo or document, of its own type", media_type="*/*", generate_examples=False
+        )
+    },
+)
 async def file(
     visit_id: str,
     evidence_id: str,

@@ -40,7 +40,7 @@ class ScheduleVisit(msgspec.Struct, frozen=True, kw_only=True):
     cycle: Annotated[int, msgspec.Meta(ge=1, le=999)]
     questionnaire_id: Id
     starts_on: date
-    advisors: Annotated[tuple[Advisor, ...], msgspec.Meta(max_length=10)]
+    advisors: Annotated[list[Advisor], msgspec.Meta(max_length=10)]
     id: Id | None = None
     days: Annotated[int, msgspec.Meta(ge=1, le=30)] = 2
     pair_reason: Text = ""
@@ -50,7 +50,7 @@ class ScheduleVisit(msgspec.Struct, frozen=True, kw_only=True):
 class RecordAnswers(msgspec.Struct, frozen=True, kw_only=True):
     """Answers of the calling advisor, any number of questions at a time."""
 
-    answers: Annotated[tuple[Answer, ...], msgspec.Meta(max_length=2_000)]
+    answers: Annotated[list[Answer], msgspec.Meta(max_length=2_000)]
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +92,7 @@ async def schedule(
         starts_on=data.starts_on,
         days=data.days,
         scope=data.scope,
-        advisors=data.advisors,
+        advisors=tuple(data.advisors),
         pair_reason=data.pair_reason,
     )
     visit = await schedule_visit(

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from contracts.assessment import QuestionnairePublishedV1, QuestionV1, Texts
+from contracts.assessment import ChoiceV1, QuestionnairePublishedV1, QuestionV1, Texts
 from contracts.errors import RuleBroken
 from contracts.vocabulary import AnswerType, Basis, Polarity, QuestionKind
 from services.assessment.domain.stages import QuestionnaireStage
@@ -171,7 +171,7 @@ class Questionnaire(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
             version=form.version,
             titles=form.titles,
             languages=form.languages,
-            questions=tuple(_announced(question, form.default_language) for question in form.questions),
+            questions=tuple(_announced(question) for question in form.questions),
         )
 
     def retire(self, *, now: datetime) -> "Questionnaire":
@@ -205,8 +205,7 @@ def draft(questionnaire_id: str, form: Form, workbook: Workbook, *, by: str, now
     )
 
 
-def _announced(question: Question, default_language: str) -> QuestionV1:
-    references = question.legal_references.values()
+def _announced(question: Question) -> QuestionV1:
     return QuestionV1(
         id=question.id,
         global_id=question.global_id,
@@ -217,6 +216,7 @@ def _announced(question: Question, default_language: str) -> QuestionV1:
         texts=question.texts,
         finding_texts=question.finding_texts,
         basis=question.basis,
-        legal_reference=question.legal_references.get(default_language, "") or next(iter(references), ""),
+        legal_references=question.legal_references,
+        choices=tuple(ChoiceV1(name=choice.name, labels=choice.labels) for choice in question.choices),
         tags=question.tags,
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from contracts.assessment import FactValue, QuestionnairePublishedV1, QuestionV1, VisitFinalisedV1
+from contracts.assessment import FactValue, QuestionnairePublishedV1, QuestionV1, Texts, VisitFinalisedV1
 from contracts.vocabulary import CLUSTERS, COMPLIANCE_POINTS, Outcome, ReportKind
 from services.reporting.domain.rates import PointCount, cluster_rates, factory_rate, point_counts
 from services.reporting.domain.snapshot import (
@@ -71,15 +71,26 @@ class _Numbers:
     def __init__(self, language: str) -> None:
         self._language = language
         self._numbers: dict[str, int] = {}
+        self._texts: dict[str, Texts] = {}
 
     def of(self, question: QuestionV1) -> tuple[int, ...]:
         """The numbers of the references of a question."""
-        names = [name for name in _SEPARATORS.split(question.legal_reference.strip()) if name]
+        named = {language: _named(text) for language, text in question.legal_references.items()}
+        names = named.get(self._language) or next(iter(named.values()), [])
+        for position, name in enumerate(names):
+            # Lists of one length name the same references in the same order.
+            others = {tag: each[position] for tag, each in named.items() if len(each) == len(names)}
+            self._texts.setdefault(name, {self._language: name, **others})
         return tuple(dict.fromkeys(self._numbers.setdefault(name, len(self._numbers) + 1) for name in names))
 
     def listed(self) -> tuple[Reference, ...]:
         """The list of references, by number."""
-        return tuple(Reference(number=n, texts={self._language: name}) for name, n in self._numbers.items())
+        return tuple(Reference(number=n, texts=self._texts[name]) for name, n in self._numbers.items())
+
+
+def _named(text: str) -> list[str]:
+    """The references that a text names."""
+    return [name for name in _SEPARATORS.split(text.strip()) if name]
 
 
 def _own_language(questionnaire: QuestionnairePublishedV1) -> str:
@@ -149,9 +160,17 @@ def _facts(visit: VisitFinalisedV1, questions: Mapping[str, QuestionV1]) -> tupl
             answer_type=fact.answer_type,
             texts=questions[fact.question_id].texts if fact.question_id in questions else {},
             value=_exact(fact.value),
+            labels=_labels(questions.get(fact.question_id), fact.value),
         )
         for fact in ordered
     )
+
+
+def _labels(question: QuestionV1 | None, value: FactValue) -> tuple[Texts, ...]:
+    """The labels of the chosen values, in the order of the value; empty for what is no choice."""
+    offered = {choice.name: choice.labels for choice in question.choices} if question else {}
+    chosen = value if isinstance(value, tuple) else (value,)
+    return tuple(offered[name] for name in chosen if isinstance(name, str) and name in offered)
 
 
 def _exact(value: FactValue) -> FactValue:

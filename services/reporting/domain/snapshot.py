@@ -94,6 +94,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     answer_type: AnswerType
     texts: Texts
     value: FactValue
+    labels: tuple[Texts, ...] = ()
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True):

@@ -174,10 +174,12 @@ class _Teller:
 
     def _fact(self, fact: Fact) -> Row:
         name = self.text(fact.texts) or print_safe(fact.question_id)
+        if fact.labels:
+            return Row(name=name, value=_joined([self.text(label) for label in fact.labels], self._order[0]))
         return Row(name=name, value=print_safe(self._value(fact.answer_type, fact.value)))
 
     def _value(self, answer_type: AnswerType, value: FactValue) -> str:
-        """A fact written out; codes of choices are spelt as words because the event carries no labels."""
+        """A fact written out; the code of a choice without a label is spelt as words."""
         match value:
             case dict():
                 names = {"women": self._words.women, "men": self._words.men}

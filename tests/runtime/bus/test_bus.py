@@ -69,6 +69,19 @@ async def test_a_retry_comes_again_until_the_attempts_are_used_up_and_is_then_pa
     assert parked.parked_at.endswith("Z")
 
 
+async def test_a_retry_that_does_not_count_comes_again_for_as_long_as_it_takes(stage: Stage) -> None:
+    opened, listener, mended = a_name("visit.opened"), a_name("audit"), asyncio.Event()
+    seen = Remembering(lambda _: Ack() if mended.is_set() else Retry("the store is away", is_counted=False))
+    async with stage.running((listener, [opened], seen)) as bus:
+        await bus.publish([a_message(opened)])
+        await eventually(lambda: len(seen.ids) == 10, saying="far more deliveries than attempts")
+        mended.set()
+        handled = len(seen.ids) + 1
+        await eventually(lambda: len(seen.ids) >= handled, saying="the delivery that is handled")
+        assert await bus.parked(listener) == []
+    assert {delivery.attempt for delivery in seen.deliveries} == {1}
+
+
 async def test_a_retry_waits_for_its_delay(stage: Stage) -> None:
     opened, times = a_name("visit.opened"), list[float]()
 

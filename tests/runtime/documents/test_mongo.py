@@ -7,17 +7,17 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from pymongo.errors import PyMongoError
 
 from services.runtime.documents import Index
 from services.runtime.documents.mongo import MongoDocuments
+from services.runtime.unavailable import StoreUnavailable
 from tests.servers import mongo
 from tests.servers.ports import free_ports
 
 TIMEOUT_S = 0.5
 MARGIN_S = 1.5
 PATIENT_S = 2.0  # a server that has just started answers slowly
-UNANSWERED = (PyMongoError, TimeoutError)
+UNANSWERED = StoreUnavailable
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 import asyncio
 import tracemalloc
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import cast
 
 import pytest
 
@@ -167,7 +166,7 @@ async def test_who_reads_while_the_file_is_replaced_gets_the_older_version_whole
 async def test_a_reader_may_stop_early_again_and_again(store: Store) -> None:
     await put(store.files, "a", b"x" * (2 * MIB))
     for _ in range(40):
-        reading = cast("AsyncGenerator[bytes, None]", store.files.stream("a"))
+        reading = store.files.stream("a")
         assert await anext(reading)
         await reading.aclose()
     assert len(await read(store.files, "a")) == 2 * MIB

@@ -18,6 +18,7 @@ from minio.credentials.providers import StaticProvider
 from minio.minioadmin import MinioAdmin
 
 from services.runtime.files import ChecksumMismatch, FileMissing
+from services.runtime.unavailable import StoreUnavailable
 from tests.runtime.files.stores import BUCKET, S3Store, chunked, keys, put, read, s3_files
 from tests.servers import S3Endpoint, Server, minio, versitygw
 
@@ -56,9 +57,8 @@ async def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
 
 async def fails_in_time(operation: AsyncIterator[object] | asyncio.Future[object]) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        with pytest.raises(Exception, match=r".") as raised:
+        with pytest.raises(StoreUnavailable):
             await operation if asyncio.isfuture(operation) else await anext(operation)
-    assert not isinstance(raised.value, FileMissing)
 
 
 async def every_operation_fails_in_time(store: S3Store) -> None:
@@ -116,7 +116,7 @@ async def test_a_server_frozen_in_the_middle_of_a_download_is_told_in_time(own_s
     server.pause()
     try:
         async with asyncio.timeout(PATIENCE_S):
-            with pytest.raises(Exception, match="timed out"):
+            with pytest.raises(StoreUnavailable):
                 [chunk async for chunk in reading]
     finally:
         server.resume()
@@ -163,7 +163,7 @@ async def test_an_upload_cut_off_in_the_middle_leaves_no_object(store: S3Store, 
         await put(store.files, "a", older)
     async with a_line_cut_after(store.endpoint, 8 * MIB) as endpoint:
         cut_off = s3_files(endpoint, prefix=store.prefix)
-        with pytest.raises(Exception, match="onnection"):
+        with pytest.raises(StoreUnavailable):
             await put(cut_off, "a", b"x" * 20 * MIB)
         await cut_off.stop()
     if older is None:
