@@ -1,0 +1,177 @@
+"""One public OpenAPI document out of the services' own: a pure function, the same bytes for the same input."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from gateway.routes import METHODS, OWN, PREFIX
+
+Document = dict[str, Any]
+
+_REFERENCE: Final = "#/components/schemas/"
+_PROBLEM: Final = "Problem"
+_REFUSALS: Final = {
+    "400": "The request cannot be understood",
+    "401": "No token, or one that cannot be believed",
+    "403": "The caller's roles do not allow this",
+    "404": "Absent, or not for the caller: the answer does not tell which",
+    "409": "A rule of the programme refuses, or somebody else was faster; `code` names the rule",
+    "413": "The body is too large",
+    "503": "A service, the issuer or the consent ledger cannot be asked just now; see `Retry-After`",
+}
+_PROBLEM_SCHEMA: Final = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457. `code` is stable; `trace_id` finds the request in the traces.",
+    "properties": {
+        "type": {"type": "string", "default": "about:blank"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "trace_id": {"type": "string"},
+    },
+    "required": ["title", "status", "code"],
+}
+_DESCRIPTION: Final = (
+    "Assess, remediate, train, and share only what the factory approved. Refusals are RFC 9457 problems; lists are "
+    "pages of `items` with a `next_cursor`."
+)
+_BEARER: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "An OIDC access token with the claims `star_roles` and, for factories and buyers, `star_party`.",
+}
+_ABOUT: Final = {
+    "access": "Factories, buyers, and what factories share with buyers.",
+    "assessment": "Questionnaires, visits, answers, evidence and imported results.",
+    "remediation": "Improvement plans.",
+    "training": "Courses and recommendations.",
+    "reporting": "Reports and aggregates.",
+}
+
+
+def merge(documents: Mapping[str, Mapping[str, Any]], *, version: str = "1") -> Document:
+    """The public document from the services' documents by service name.
+
+    Only paths below ``/api/v1/`` are public. A schema name that means different things in two services gets the
+    service's name in front. Raises ``ValueError`` when two services claim the same path.
+    """
+    renamed = _schema_names(documents)
+    paths: dict[str, Any] = {}
+    schemas: dict[str, Any] = {_PROBLEM: _PROBLEM_SCHEMA}
+    for service in sorted(documents):
+        names = renamed[service]
+        document: Document = _with_references(documents[service], names)
+        for path, operations in document["paths"].items():
+            if not path.startswith(PREFIX):
+                continue
+            if path in paths:
+                raise ValueError(f"{path} is claimed by two services")
+            paths[path] = {
+                method: _operation(service, method, path, operation)
+                for method, operation in operations.items()
+                if method in METHODS
+            }
+        for name, schema in document.get("components", {}).get("schemas", {}).items():
+            schemas[names[name]] = schema
+    paths |= dict.fromkeys(OWN, _OWN_DOCUMENT)
+    used = {name: schemas[name] for name in sorted(_reachable(paths, schemas))}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "STAR", "version": version, "description": _DESCRIPTION},
+        "servers": [{"url": "/", "description": "The gateway of a country"}],
+        "security": [{"bearer": []}],
+        "tags": [{"name": service, "description": _ABOUT.get(service, "")} for service in sorted(documents)],
+        "paths": dict(sorted(paths.items())),
+        "components": {"securitySchemes": {"bearer": _BEARER}, "schemas": used},
+    }
+
+
+_OWN_DOCUMENT: Final = {
+    "get": {
+        "tags": ["gateway"],
+        "summary": "This document",
+        "operationId": "ReadOpenApi",
+        "security": [],
+        "responses": {"200": {"description": "The OpenAPI document", "content": {"application/json": {"schema": {}}}}},
+    }
+}
+
+
+def _operation(service: str, method: str, path: str, operation: Mapping[str, Any]) -> Document:
+    """One operation with its service as the tag, a unique id, and every way it can be refused."""
+    about = {"schema": {"$ref": f"{_REFERENCE}{_PROBLEM}"}}
+    refusals = {
+        status: {"description": text, "content": {"application/problem+json": about}}
+        for status, text in _REFUSALS.items()
+        if status != "413" or "requestBody" in operation
+    }
+    answers = {status: answer for status, answer in operation["responses"].items() if int(status) < 400}
+    found = {**operation, "tags": [service], "responses": {**answers, **refusals}}
+    found["operationId"] = f"{service}-{operation.get('operationId') or f'{method}-{path}'}"
+    found.pop("deprecated", None)
+    return found
+
+
+def _schema_names(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """The public name of each service's schemas: its own, unless two services mean different things by it."""
+    schemas = {service: document.get("components", {}).get("schemas", {}) for service, document in documents.items()}
+    names = {name for found in schemas.values() for name in found}
+    ambiguous = {_PROBLEM} & names
+    growing = True
+    while growing:
+        more = {name for name in names - ambiguous if _differs(name, schemas, ambiguous)}
+        ambiguous |= more
+        growing = bool(more)
+    return {
+        service: {name: f"{service.capitalize()}{name}" if name in ambiguous else name for name in found}
+        for service, found in schemas.items()
+    }
+
+
+def _differs(name: str, schemas: Mapping[str, Mapping[str, Any]], ambiguous: set[str]) -> bool:
+    """Whether services that use the name mean different things, also by what it refers to."""
+    meanings = [found[name] for found in schemas.values() if name in found]
+    if any(meaning != meanings[0] for meaning in meanings):
+        return True
+    return len(meanings) > 1 and bool(_references(meanings[0]) & ambiguous)
+
+
+def _with_references(value: Any, names: Mapping[str, str]) -> Any:
+    """A copy in which every reference uses the public names."""
+    if isinstance(value, Mapping):
+        copied = {key: _with_references(child, names) for key, child in value.items()}
+        reference = copied.get("$ref")
+        if isinstance(reference, str) and reference.startswith(_REFERENCE):
+            copied["$ref"] = _REFERENCE + names[reference.removeprefix(_REFERENCE)]
+        return copied
+    if isinstance(value, list | tuple):
+        return [_with_references(child, names) for child in value]
+    return value
+
+
+def _references(value: Any) -> set[str]:
+    """The names of the schemas that something refers to."""
+    found = (node.get("$ref") for node in _nodes(value))
+    return {name.removeprefix(_REFERENCE) for name in found if isinstance(name, str)}
+
+
+def _reachable(paths: Mapping[str, Any], schemas: Mapping[str, Any]) -> set[str]:
+    """The schemas that the public paths need."""
+    needed: set[str] = set()
+    waiting = _references(paths)
+    while waiting:
+        needed |= waiting
+        waiting = {name for known in waiting for name in _references(schemas[known])} - needed
+    return needed
+
+
+def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for child in value.values():
+            yield from _nodes(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _nodes(child)

@@ -1,0 +1,175 @@
+"""The gateway's copy of consent and the lease under which it may be used; decisions, and answers that hang on them."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import date
+
+import msgspec
+from litestar.types import Message, Send
+
+from contracts.access import ConsentAnswer
+from contracts.errors import Refusal
+from contracts.vocabulary import ReportKind
+from gateway.visibility import Fold, Shares, may_see, shares
+
+CLOCK_DRIFT = 0.02
+"""The share of a lease that is given away, so that a clock that runs slow does not stretch it."""
+
+CACHED_BUYERS = 10_000
+
+
+class NoLease(Refusal):
+    """The gateway has not heard from access for too long to say what is shared just now."""
+
+    status = 503
+    code = "consent_unknown"
+
+
+class Withdrawn(Refusal):
+    """What the answer hangs on was withdrawn, or became unknown, while the answer was on its way."""
+
+    status = 503
+    code = "consent_changed"
+
+
+def boot_clock() -> float:
+    """Seconds on a clock that nobody sets and that goes on while the machine is suspended."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(clock)
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What a buyer may see, decided at an epoch."""
+
+    buyer_id: str
+    shares: Shares
+    epoch: int
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """The one factory and kind of report that a whole answer is about."""
+
+    factory_id: str
+    kind: ReportKind
+
+
+class Replica:
+    """The fold and the lease. ``today`` is the date in the programme's time zone."""
+
+    def __init__(self, *, today: Callable[[], date], clock: Callable[[], float] = boot_clock) -> None:
+        self.fold = Fold()
+        self._today = today
+        self._clock = clock
+        self._lease_ends = float("-inf")
+        self._shares: dict[str, tuple[int, date, Shares]] = {}
+        self._guards: set[Guard] = set()
+
+    def lease_left_s(self) -> float:
+        """For how long the gateway may still decide; 0 or less without a lease."""
+        return self._lease_ends - self._clock()
+
+    def take(self, answer: ConsentAnswer, *, sent_at: float) -> None:
+        """Apply an answer to a question sent at ``sent_at`` (own clock); raises ``DoesNotConnect``."""
+        for entry in answer.entries:
+            if entry.epoch > self.fold.epoch:
+                self.fold.apply(entry)
+        if answer.lease_s > 0 and self.fold.epoch == answer.epoch:
+            self._lease_ends = max(self._lease_ends, sent_at + answer.lease_s * (1 - CLOCK_DRIFT))
+
+    def forget(self) -> None:
+        """Begin again at the first entry, without a lease."""
+        self.fold = Fold()
+        self._shares.clear()
+        self._lease_ends = float("-inf")
+
+    def decide(self, buyer_id: str) -> Decision:
+        """What a buyer may see now; raises ``NoLease``."""
+        if self.lease_left_s() <= 0:
+            raise NoLease("What is shared with you cannot be confirmed just now.")
+        return Decision(buyer_id, self._current(buyer_id), self.fold.epoch)
+
+    def stands(self, decision: Decision, subject: Subject | None) -> bool:
+        """Whether an answer that was made under the decision may (still) be sent.
+
+        An answer about one ``subject`` hangs on that subject, any other answer on everything that was shared.
+        """
+        if self.lease_left_s() <= 0:
+            return False
+        if subject is not None:
+            return may_see(self.fold, decision.buyer_id, subject.factory_id, subject.kind, self._today())
+        current = self._current(decision.buyer_id)
+        return current is decision.shares or all(
+            factories <= current[kind] for kind, factories in decision.shares.items()
+        )
+
+    def guard(self, decision: Decision) -> "Guard":
+        """Watch over one answer; leave it with ``Guard.release``."""
+        guard = Guard(self, decision)
+        self._guards.add(guard)
+        return guard
+
+    def release(self, guard: "Guard") -> None:
+        """Stop watching over an answer."""
+        self._guards.discard(guard)
+
+    async def cut_withdrawn(self) -> None:
+        """Stop every answer that may not go on, and return once none of them can send another byte."""
+        for guard in [guard for guard in self._guards if not guard.stands()]:
+            await guard.cut()
+
+    def _current(self, buyer_id: str) -> Shares:
+        today, changed = self._today(), self.fold.changed(buyer_id)
+        cached = self._shares.get(buyer_id)
+        if cached is not None and cached[:2] == (changed, today):
+            return cached[2]
+        found = shares(self.fold, buyer_id, today)
+        if len(self._shares) >= CACHED_BUYERS:
+            self._shares.clear()
+        self._shares[buyer_id] = (changed, today, found)
+        return found
+
+
+class Guard:
+    """Sends one answer's messages, each only while the decision stands."""
+
+    def __init__(self, replica: Replica, decision: Decision) -> None:
+        self._replica = replica
+        self._decision = decision
+        self._sending: asyncio.Future[None] | None = None
+        self.subject: Subject | None = None
+
+    def stands(self) -> bool:
+        """Whether the answer may go on."""
+        return self._replica.stands(self._decision, self.subject)
+
+    async def send(self, send: Send, message: Message) -> None:
+        """Send one message; raises ``Withdrawn`` instead, also while the client is too slow to take it."""
+        if not self.stands():
+            raise Withdrawn("What was shared with you has just changed; ask again.")
+        self._sending = asyncio.ensure_future(_awaited(send(message)))
+        try:
+            while not self._sending.done():
+                left = max(0.0, self._replica.lease_left_s()) + 0.001
+                await asyncio.wait({self._sending}, timeout=left)
+                if not self._sending.done() and not self.stands():
+                    await self.cut()
+            if self._sending.cancelled():
+                raise Withdrawn("What was shared with you has just changed; ask again.")
+            self._sending.result()
+        finally:
+            self._sending.cancel()
+
+    async def cut(self) -> None:
+        """Stop the message that is being sent, if any, and return when it has stopped."""
+        if self._sending is not None and not self._sending.done():
+            self._sending.cancel()
+            await asyncio.wait({self._sending})
+
+    def release(self) -> None:
+        """Stop watching."""
+        self._replica.release(self)
+
+
+async def _awaited(sending: Awaitable[None]) -> None:
+    await sending

@@ -1,0 +1,1 @@
+"""The rules of parties, consent and leases: no I/O, no clock."""

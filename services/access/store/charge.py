@@ -1,0 +1,56 @@
+"""Which process is in charge of the leases: only one may give them, and the last one to start is the one."""
+
+from contracts.errors import Refusal
+from services.runtime.documents import Document, Documents, DuplicateKey
+
+_ID = "leases"
+
+
+class NotInCharge(Refusal):
+    """Another process of this service has taken over the leases; this one must not promise anything about them."""
+
+    status = 503
+    code = "not_in_charge"
+
+
+class Charge:
+    """The charge as a document whose version counts the processes that took it.
+
+    NOTE: leases live in memory. Two processes that both gave leases would each miss the other's when a factory
+    revokes, so a process checks, after everything it read and before it answers, that nobody took over.
+    """
+
+    def __init__(self, documents: Documents, *, lease_s: float) -> None:
+        self._charges = documents.collection("charges")
+        self._lease_s = lease_s
+        self._term = 0
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether this process has taken the charge, perhaps to lose it since."""
+        return self._term > 0
+
+    async def take(self) -> float:
+        """Take over; tell for how many seconds a lease of an earlier process may go on from now."""
+        while True:
+            present = await self._charges.get(_ID) or {"version": 0, "lease_s": self._lease_s}
+            term = int(present["version"]) + 1
+            if await self._write({"_id": _ID, "version": term, "lease_s": self._lease_s}):
+                self._term = term
+                return max(self._lease_s, float(present["lease_s"]))
+
+    async def check(self) -> None:
+        """Return when this process is still in charge; raises ``NotInCharge``."""
+        present = await self._charges.get(_ID)
+        if present is None or present["version"] != self._term:
+            raise NotInCharge("Another process is in charge of the leases; ask again.")
+
+    async def _write(self, taken: Document) -> bool:
+        """Write the next term; tell whether nobody was faster."""
+        if taken["version"] > 1:
+            return await self._charges.replace(taken, if_version=taken["version"] - 1)
+        try:
+            await self._charges.insert(taken)
+        except DuplicateKey:
+            return False
+        return True

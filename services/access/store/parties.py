@@ -1,0 +1,56 @@
+"""Factories and buyers as documents; every read takes a ``Scope``."""
+
+from contracts.errors import NotFound
+from contracts.identity import Scope
+from services.access.domain.party import Buyer, Factory
+from services.runtime.aggregates import Aggregates, Found
+from services.runtime.documents import Documents, Index
+from services.runtime.relay import Relay
+
+
+class Factories:
+    """The factories of the programme."""
+
+    def __init__(self, documents: Documents, *, source: str, relay: Relay) -> None:
+        indexes = (Index(("state.original_id",), unique=True), Index(("state.name",)))
+        self._factories = Aggregates(documents.collection("factories", indexes), Factory, source=source, relay=relay)
+
+    async def get(self, factory_id: str, scope: Scope) -> Factory:
+        """Read one; raises ``NotFound`` for what is absent or out of scope."""
+        if not scope.covers(factory_id):
+            raise NotFound("There is no such factory.")
+        return (await self._factories.get(factory_id)).state
+
+    async def find(self, scope: Scope, *, limit: int, after: str | None) -> Found[Factory]:
+        """Read one page of the factories in scope by name; raises ``InvalidCursor``."""
+        where = None if scope.factories is None else {"_id": {"$in": sorted(scope.factories)}}
+        return await self._factories.find(where, sort=[("state.name", 1)], limit=limit, after=after)
+
+    async def register(self, factory: Factory, *, request: object) -> None:
+        """Store a new factory with its event; raises ``Conflict`` when its id or original id is taken."""
+        kept, event = factory.registered()
+        await self._factories.create(factory.id, kept, (event,), request=request)
+
+
+class Buyers:
+    """The buyers of the programme. Staff and factories see all of them, a buyer itself."""
+
+    def __init__(self, documents: Documents, *, source: str, relay: Relay) -> None:
+        collection = documents.collection("buyers", (Index(("state.name",)),))
+        self._buyers = Aggregates(collection, Buyer, source=source, relay=relay)
+
+    async def get(self, buyer_id: str, scope: Scope) -> Buyer:
+        """Read one; raises ``NotFound`` for what is absent or out of scope."""
+        if scope.buyer_id not in {None, buyer_id}:
+            raise NotFound("There is no such buyer.")
+        return (await self._buyers.get(buyer_id)).state
+
+    async def find(self, scope: Scope, *, limit: int, after: str | None) -> Found[Buyer]:
+        """Read one page by name; raises ``InvalidCursor``."""
+        where = None if scope.buyer_id is None else {"_id": scope.buyer_id}
+        return await self._buyers.find(where, sort=[("state.name", 1)], limit=limit, after=after)
+
+    async def register(self, buyer: Buyer, *, request: object) -> None:
+        """Store a new buyer with its event; raises ``Conflict`` when its id is taken."""
+        kept, event = buyer.registered()
+        await self._buyers.create(buyer.id, kept, (event,), request=request)

@@ -1,0 +1,1 @@
+"""What people and gateways do here: register parties, give and revoke grants, follow the ledger."""

@@ -1,0 +1,89 @@
+"""Following the ledger under leases, and waiting until a revocation is in force at every gateway."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+from contracts.access import ConsentAnswer
+from contracts.errors import Conflict
+from services.access.domain.consent import followed
+from services.access.domain.lease import Leases
+from services.access.store.charge import Charge
+from services.access.store.ledger import Ledger
+
+ENTRIES_PER_ANSWER = 2_000
+
+
+class LedgerDoesNotConnect(Conflict):
+    """The gateway has read another ledger than this one (a backup was restored): it must begin again at 0."""
+
+    code = "ledger_does_not_connect"
+
+
+class Consent:
+    """The leases of the gateways, in memory, on a monotonic clock."""
+
+    def __init__(
+        self, ledger: Ledger, charge: Charge, *, lease_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._ledger = ledger
+        self._charge = charge
+        self._lease_s = lease_s
+        self._clock = clock
+        self._leases = Leases(unknown_until=float("inf"))
+        self._opening = asyncio.Lock()
+        self._changed = asyncio.Event()
+
+    async def check(self) -> None:
+        """Return when the ledger is readable and this process in charge: a readiness check."""
+        await self._open()
+        await self._ledger.current()
+        await self._charge.check()
+
+    async def follow(self, gateway: str, *, after: int, entry_hash: str, wait_s: float) -> ConsentAnswer:
+        """Answer a gateway what is new behind ``after``, which it acknowledges by asking.
+
+        Waits for news at most ``wait_s`` and a third of a lease. Raises ``LedgerDoesNotConnect`` and ``NotInCharge``.
+        """
+        await self._open()
+        fold = await self._ledger.current()
+        if not fold.connects(after, entry_hash):
+            raise LedgerDoesNotConnect("The gateway has followed another ledger; it must read this one from the start.")
+        self._leases = self._leases.acknowledged(gateway, after)
+        self.announce()
+        deadline = self._clock() + min(wait_s, self._lease_s / 3)
+        while fold.epoch <= after and (left := deadline - self._clock()) > 0:
+            await self._change(within_s=left)
+        fold = await self._ledger.current()
+        await self._charge.check()
+        entries = tuple(followed(entry) for entry in fold.after(after, limit=ENTRIES_PER_ANSWER))
+        is_complete = after + len(entries) == fold.epoch
+        if is_complete:
+            now = self._clock()
+            self._leases = self._leases.extended(gateway, after, now=now, lease_s=self._lease_s)
+        return ConsentAnswer(entries=entries, epoch=fold.epoch, lease_s=self._lease_s if is_complete else 0.0)
+
+    async def in_force(self, epoch: int) -> None:
+        """Return when no gateway can decide without this entry any more; raises ``NotInCharge``."""
+        await self._open()
+        while (until := self._leases.in_the_way(epoch, now=self._clock())) is not None:
+            await self._change(within_s=until - self._clock())
+        await self._charge.check()
+
+    def announce(self) -> None:
+        """Wake everybody who waits for a new entry or an acknowledgement."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _open(self) -> None:
+        """Take the charge once. The unknown leases are counted from after that: no earlier process gives more."""
+        async with self._opening:
+            if not self._charge.is_taken:
+                unknown_s = await self._charge.take()
+                self._leases = Leases(unknown_until=self._clock() + unknown_s)
+
+    async def _change(self, *, within_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, within_s)):
+                await self._changed.wait()

@@ -1,0 +1,47 @@
+"""A running access service with a factory or two and a buyer or two."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from contracts.identity import Role
+from services.access.app import make_service
+from services.runtime.service import Ports, Service
+from services.runtime.settings import Settings
+from tests.support.services import Running, a_principal, running_service
+
+LEASE_S = 0.6
+ADMIN = a_principal(Role.ADMINISTRATOR)
+ADVISOR = a_principal(Role.ADVISOR)
+FACTORY = a_principal(Role.FACTORY, party_id="f1")
+OTHER_FACTORY = a_principal(Role.FACTORY, party_id="f2")
+BUYER = a_principal(Role.BUYER, party_id="b1")
+OTHER_BUYER = a_principal(Role.BUYER, party_id="b2")
+GATEWAY = a_principal(Role.GATEWAY)
+
+
+def with_short_leases(settings: Settings, ports: Ports) -> Service:
+    return make_service(msgspec.structs.replace(settings, lease_s=LEASE_S), ports)
+
+
+def a_factory(factory_id: str = "f1", **fields: object) -> dict[str, object]:
+    return {"id": factory_id, "name": factory_id, "industry": "C14", "time_zone": "Asia/Amman", **fields}
+
+
+def a_grant(grant_id: str = "g1", **fields: object) -> dict[str, object]:
+    return {"id": grant_id, "factory_id": "f1", "buyer_id": "b1", **fields}
+
+
+@asynccontextmanager
+async def access(folder: Path, *, is_new: bool = True) -> AsyncIterator[Running]:
+    """Access with factories f1 and f2 and buyers b1 and b2."""
+    async with running_service(with_short_leases, folder) as running:
+        if is_new:
+            for factory_id in ("f1", "f2"):
+                assert (await running.post("/api/v1/factories", ADMIN, a_factory(factory_id))).status_code == 201
+            for buyer_id in ("b1", "b2"):
+                body = {"id": buyer_id, "name": buyer_id}
+                assert (await running.post("/api/v1/buyers", ADMIN, body)).status_code == 201
+        yield running

@@ -1,0 +1,166 @@
+"""The ledger is one chain, whoever writes at the same time, and the fold says what the chain says."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contracts.errors import Malformed, NotFound
+from contracts.vocabulary import ReportKind
+from services.access.domain.consent import (
+    Entry,
+    Fact,
+    Fold,
+    Grant,
+    GrantDatesWrong,
+    GrantGiven,
+    LedgerBroken,
+    announced,
+    followed,
+    revocation,
+)
+from services.access.store.ledger import Ledger
+from services.runtime.bus import RetryPolicy
+from services.runtime.bus.inprocess import INDEXES, InProcessBus
+from services.runtime.documents.sqlite import SqliteDocuments
+from services.runtime.relay import Relay
+
+NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)
+TODAY = date(2026, 3, 10)
+
+
+def a_grant(grant_id: str = "g1", **fields: object) -> Grant:
+    told = {"id": grant_id, "factory_id": "f1", "buyer_id": "b1", "kinds": tuple(ReportKind), "starts_on": TODAY}
+    return Grant(**{**told, **fields})  # type: ignore[arg-type]
+
+
+def a_fold(*facts: Fact) -> tuple[Fold, list[Entry]]:
+    fold, entries = Fold(), []
+    for fact in facts:
+        entries.append(fold.next(fact, by="someone", at=NOW))
+        fold.apply(entries[-1])
+    return fold, entries
+
+
+@asynccontextmanager
+async def two_writers(folder: Path) -> AsyncIterator[tuple[Ledger, Ledger]]:
+    """Two processes on one ledger."""
+    async with _process(folder) as first, _process(folder) as second:
+        yield first, second
+
+
+@asynccontextmanager
+async def _process(folder: Path) -> AsyncIterator[Ledger]:
+    documents = SqliteDocuments(folder / "access.sqlite")
+    bus = InProcessBus(documents.collection("messages", INDEXES), RetryPolicy())
+    ledger = Ledger(documents, source="JO/access", relay=Relay(bus, scan_every_s=60))
+    await documents.start()
+    try:
+        yield ledger
+    finally:
+        await documents.stop()
+
+
+def test_each_entry_names_the_one_before() -> None:
+    _, entries = a_fold(GrantGiven(a_grant()), GrantGiven(a_grant("g2")))
+    assert [entry.epoch for entry in entries] == [1, 2]
+    assert entries[0].previous_hash == "0" * 64
+    assert entries[1].previous_hash == entries[0].hash
+
+
+@pytest.mark.parametrize("change", [{"by": "another"}, {"epoch": 2}, {"previous_hash": "1" * 64}, {"hash": "2" * 64}])
+def test_an_altered_entry_breaks_the_ledger(change: dict[str, object]) -> None:
+    _, (entry,) = a_fold(GrantGiven(a_grant()))
+    with pytest.raises(LedgerBroken):
+        Fold([msgspec.structs.replace(entry, **change)])
+
+
+def test_an_entry_reads_back_with_the_same_hash() -> None:
+    _, (entry,) = a_fold(GrantGiven(a_grant(purpose="Zusammenarbeit ü 東", ends_on=TODAY)))
+    assert msgspec.convert(msgspec.to_builtins(entry), Entry).sealed() == entry
+
+
+def test_revoking_twice_says_it_once() -> None:
+    fold, _ = a_fold(GrantGiven(a_grant()))
+    fact = revocation(fold, "g1")
+    assert fact is not None
+    fold.apply(fold.next(fact, by="someone", at=NOW))
+    assert revocation(fold, "g1") is None
+
+
+def test_what_was_never_given_cannot_be_revoked() -> None:
+    with pytest.raises(NotFound):
+        revocation(Fold(), "g1")
+
+
+def test_a_gateway_hears_no_person_and_no_purpose() -> None:
+    _, (entry,) = a_fold(GrantGiven(a_grant(purpose="canary-purpose")))
+    text = msgspec.json.encode(followed(entry)) + msgspec.json.encode(announced(entry))
+    assert b"canary-purpose" not in text
+    assert b"someone" not in text
+
+
+@pytest.mark.parametrize(("starts", "ends"), [(0, -1), (5, 4), (-9, -1), (4000, None), (-4000, None), (0, 4000)])
+def test_the_days_of_a_grant_make_sense(starts: int, ends: int | None) -> None:
+    ends_on = None if ends is None else TODAY + timedelta(ends)
+    with pytest.raises(GrantDatesWrong):
+        a_grant(starts_on=TODAY + timedelta(starts), ends_on=ends_on).checked(TODAY)
+
+
+def test_a_grant_names_a_kind() -> None:
+    with pytest.raises(Malformed):
+        a_grant(kinds=()).checked(TODAY)
+
+
+STEPS = st.lists(st.tuples(st.integers(0, 1), st.booleans(), st.sampled_from("abcde")), min_size=1, max_size=14)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(STEPS, st.booleans())
+async def test_writers_at_the_same_time_leave_one_chain(
+    steps: list[tuple[int, bool, str]],
+    are_together: bool,  # noqa: FBT001
+) -> None:
+    with TemporaryDirectory() as folder:
+        async with two_writers(Path(folder)) as ledgers:
+
+            async def write(writer: int, is_given: bool, name: str) -> None:  # noqa: FBT001
+                def decide(fold: Fold) -> Fact | None:
+                    if fold.record(name) is None:
+                        return GrantGiven(a_grant(name))
+                    return None if is_given else revocation(fold, name)
+
+                await ledgers[writer].append(decide, by=f"writer{writer}", at=NOW)
+
+            if are_together:
+                await asyncio.gather(*(write(*step) for step in steps))
+            else:
+                for step in steps:
+                    await write(*step)
+            folds = [await ledger.current() for ledger in ledgers]
+        async with _process(Path(folder)) as fresh:
+            recomputed = await fresh.current()
+    for fold in folds:
+        assert (fold.epoch, fold.hash) == (recomputed.epoch, recomputed.hash)
+        assert list(fold.records()) == list(recomputed.records())
+    assert {record.grant.id for record in recomputed.records()} == {name for _, _, name in steps}
+
+
+async def test_a_race_for_an_epoch_is_decided_again(tmp_path: Path) -> None:
+    async with two_writers(tmp_path) as (first, second):
+        decided: list[int] = []
+
+        def decide(fold: Fold) -> Fact:
+            decided.append(fold.epoch)
+            return GrantGiven(a_grant(f"g{len(decided)}"))
+
+        await asyncio.gather(*(ledger.append(decide, by="w", at=NOW) for ledger in (first, second) * 5))
+        assert (await first.current()).epoch == 10
+        assert len(decided) > 10

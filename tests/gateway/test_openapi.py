@@ -1,0 +1,92 @@
+"""The public document is the services' own documents, merged without a collision or a leak."""
+
+from typing import Any
+
+import pytest
+
+from gateway.openapi import merge
+from gateway.routes import Routes
+
+
+def document(path: str, schema: dict[str, Any], **paths: Any) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Page"}}}
+    answers = {"200": {"description": "ok", "content": content}, "400": {"description": "Litestar's own"}}
+    operation = {"operationId": "List", "summary": "List", "responses": answers}
+    return {
+        "openapi": "3.1.0",
+        "paths": {path: {"get": operation}, "/internal/consent": {"get": operation}, **paths},
+        "components": {"schemas": {"Page": schema, "Unused": {"type": "string"}}},
+    }
+
+
+PAGE = {"type": "object", "properties": {"items": {"type": "array"}}}
+ACCESS = document("/api/v1/factories", PAGE)
+REPORTING = document("/api/v1/reports", {"type": "object"})
+
+
+def test_every_service_s_public_paths_are_there_and_no_internal_one() -> None:
+    merged = merge({"access": ACCESS, "reporting": REPORTING})
+    assert list(merged["paths"]) == ["/api/v1/factories", "/api/v1/openapi.json", "/api/v1/reports"]
+
+
+def test_a_name_that_means_two_things_becomes_two_names() -> None:
+    merged = merge({"access": ACCESS, "reporting": REPORTING})
+    assert set(merged["components"]["schemas"]) == {"AccessPage", "ReportingPage", "Problem"}
+    answer = merged["paths"]["/api/v1/reports"]["get"]["responses"]["200"]
+    assert answer["content"]["application/json"]["schema"]["$ref"] == "#/components/schemas/ReportingPage"
+
+
+def test_a_name_that_means_one_thing_stays() -> None:
+    merged = merge({"access": ACCESS, "reporting": document("/api/v1/reports", PAGE)})
+    assert set(merged["components"]["schemas"]) == {"Page", "Problem"}
+
+
+def test_a_name_that_refers_to_two_things_becomes_two_names() -> None:
+    access, reporting = (
+        document("/api/v1/factories", {"$ref": "#/components/schemas/Item"}),
+        document("/api/v1/reports", {"$ref": "#/components/schemas/Item"}),
+    )
+    access["components"]["schemas"]["Item"] = {"type": "string"}
+    reporting["components"]["schemas"]["Item"] = {"type": "integer"}
+    merged = merge({"access": access, "reporting": reporting})
+    schemas = merged["components"]["schemas"]
+    assert schemas["ReportingPage"] == {"$ref": "#/components/schemas/ReportingItem"}
+    assert schemas["ReportingItem"] == {"type": "integer"}
+
+
+def test_operation_ids_are_unique() -> None:
+    merged = merge({"access": ACCESS, "reporting": REPORTING})
+    ids = [operation["operationId"] for path in merged["paths"].values() for operation in path.values()]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_operation_says_how_it_refuses() -> None:
+    operation = merge({"access": ACCESS})["paths"]["/api/v1/factories"]["get"]
+    assert set(operation["responses"]) == {"200", "400", "401", "403", "404", "409", "503"}
+    for status in ("400", "401", "503"):
+        assert "application/problem+json" in operation["responses"][status]["content"]
+
+
+def test_every_operation_carries_its_service_and_needs_a_token() -> None:
+    merged = merge({"access": ACCESS})
+    assert merged["paths"]["/api/v1/factories"]["get"]["tags"] == ["access"]
+    assert merged["security"] == [{"bearer": []}]
+    assert merged["paths"]["/api/v1/openapi.json"]["get"]["security"] == []
+
+
+def test_the_inputs_stay_as_they_were() -> None:
+    before = repr(ACCESS)
+    merge({"access": ACCESS, "reporting": REPORTING})
+    assert repr(ACCESS) == before
+
+
+def test_a_path_of_two_services_is_refused() -> None:
+    with pytest.raises(ValueError, match="two services"):
+        merge({"access": ACCESS, "reporting": ACCESS})
+
+
+def test_the_merged_document_is_a_table_of_routes() -> None:
+    routes = Routes(merge({"access": ACCESS, "reporting": REPORTING}))
+    route = routes.find("/api/v1/reports")
+    assert route is not None
+    assert (route.service, route.methods) == ("reporting", frozenset({"GET"}))
