@@ -64,7 +64,8 @@ class State(NamedTuple):
     messages: frozenset[Message]
     unknown: float
     leases: frozenset[tuple[str, int, float]]
-    epoch: int = 1
+    unknown_epoch: int = 0
+    epoch: int = 0
     is_waiting: bool = False
     has_returned: bool = False
 
@@ -76,6 +77,7 @@ class Rules(NamedTuple):
 
     counts_from_receipt: bool = False
     forgets_unknown: bool = False
+    forgets_unknown_epoch: bool = False
     never_waits: bool = False
     shares_a_name: bool = False
 
@@ -89,7 +91,7 @@ def replica_of(gateway: Believes) -> Replica:
 
 
 def leases_of(state: State) -> Leases:
-    return Leases(state.unknown, {name: Lease(acked, ends) for name, acked, ends in state.leases})
+    return Leases(state.unknown, state.unknown_epoch, {name: Lease(acked, ends) for name, acked, ends in state.leases})
 
 
 def with_leases(state: State, leases: Leases) -> State:
@@ -117,14 +119,17 @@ def moves(state: State, rules: Rules, in_flight: int) -> Iterator[State]:
 
 
 def access_moves(state: State, rules: Rules) -> Iterator[State]:
+    if state.epoch == 0:
+        yield state._replace(epoch=1)
     if state.epoch == 1:
         yield state._replace(epoch=2, is_waiting=True)
-    if state.is_waiting and (rules.never_waits or leases_of(state).in_the_way(2, now=0.0) is None):
+    if state.is_waiting and (rules.never_waits or leases_of(state).in_the_way(2, given=1, now=0.0) is None):
         yield state._replace(is_waiting=False, has_returned=True)
     # Access crashes: the factory's call fails with it, and asking again waits again.
     kept = frozenset(m for m in state.messages if m.state == "answered")
     unknown = 0.0 if rules.forgets_unknown else float(LEASE)
-    crashed = state._replace(messages=kept, leases=frozenset(), unknown=unknown)
+    known_to_others = 0 if rules.forgets_unknown_epoch else state.epoch
+    crashed = state._replace(messages=kept, leases=frozenset(), unknown=unknown, unknown_epoch=known_to_others)
     yield crashed._replace(is_waiting=state.epoch == 2 and not state.has_returned)
 
 
@@ -203,10 +208,17 @@ def test_no_read_is_granted_after_a_revoke_returned(gateways: int, in_flight: in
     [
         (1, Rules(counts_from_receipt=True)),
         (1, Rules(forgets_unknown=True)),
+        (1, Rules(forgets_unknown_epoch=True)),
         (1, Rules(never_waits=True)),
         (2, Rules(shares_a_name=True)),
     ],
-    ids=["lease counted from the answer", "no unknown lease after a start", "revoke does not wait", "one name for two"],
+    ids=[
+        "lease counted from the answer",
+        "no unknown lease after a start",
+        "unknown leases know nothing",
+        "revoke does not wait",
+        "one name for two",
+    ],
 )
 def test_the_exploration_tells_when_a_rule_is_broken(gateways: int, rules: Rules) -> None:
     assert explored(gateways, 1, rules)[2]

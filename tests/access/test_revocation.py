@@ -152,12 +152,18 @@ async def test_the_answer_to_a_gateway_says_how_long_it_holds(service: Running) 
 
 
 def test_a_lease_that_ran_out_stands_in_nobody_s_way() -> None:
-    leases = Leases(unknown_until=0.0).extended("gw", 1, now=10.0, lease_s=5.0)
-    assert leases.in_the_way(2, now=14.9) == 15.0
-    assert leases.in_the_way(2, now=15.0) is None
-    assert leases.in_the_way(1, now=10.0) is None
+    leases = Leases(unknown_until=0.0, unknown_epoch=0).extended("gw", 1, now=10.0, lease_s=5.0)
+    assert leases.in_the_way(2, given=1, now=14.9) == 15.0
+    assert leases.in_the_way(2, given=1, now=15.0) is None
+    assert leases.in_the_way(1, given=1, now=10.0) is None
+
+
+def test_an_unknown_lease_stands_in_the_way_of_what_it_may_know_only() -> None:
+    leases = Leases(unknown_until=20.0, unknown_epoch=7)
+    assert leases.in_the_way(9, given=7, now=10.0) == 20.0
+    assert leases.in_the_way(9, given=8, now=10.0) is None
 
 
 def test_an_older_question_does_not_shorten_a_lease() -> None:
-    leases = Leases(unknown_until=0.0).extended("gw", 2, now=10.0, lease_s=5.0).acknowledged("gw", 1)
-    assert leases.in_the_way(2, now=10.0) == 15.0
+    leases = Leases(unknown_until=0.0, unknown_epoch=0).extended("gw", 2, now=10.0, lease_s=5.0).acknowledged("gw", 1)
+    assert leases.in_the_way(2, given=1, now=10.0) == 15.0

@@ -17,9 +17,14 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class Leases(msgspec.Struct, frozen=True):
-    """The leases that may be alive; until ``unknown_until`` also some that an earlier process gave."""
+    """The leases that may be alive; until ``unknown_until`` also some that an earlier process gave.
+
+    Whoever holds such an unknown lease has heard of nothing behind ``unknown_epoch``, where the ledger ended when
+    this process took over: what was given later it cannot show before it asks here and becomes known.
+    """
 
     unknown_until: float
+    unknown_epoch: int
     known: Mapping[str, Lease] = {}
 
     def acknowledged(self, gateway: str, epoch: int) -> "Leases":
@@ -37,8 +42,11 @@ class Leases(msgspec.Struct, frozen=True):
             ends = max(ends, live[gateway].ends)
         return msgspec.structs.replace(self, known={**live, gateway: Lease(epoch, ends)})
 
-    def in_the_way(self, epoch: int, *, now: float) -> float | None:
-        """When the last lease that has not acknowledged the epoch runs out; ``None`` when none is alive."""
+    def in_the_way(self, epoch: int, *, given: int, now: float) -> float | None:
+        """When the last lease runs out that may still show what epoch ``epoch`` takes back; ``None`` when none is.
+
+        ``given`` is the epoch of what is taken back.
+        """
         behind = [lease.ends for lease in self.known.values() if lease.acknowledged < epoch]
-        alive = [ends for ends in (*behind, self.unknown_until) if ends > now]
-        return max(alive, default=None)
+        unknown = [self.unknown_until] if given <= self.unknown_epoch else []
+        return max((ends for ends in (*behind, *unknown) if ends > now), default=None)

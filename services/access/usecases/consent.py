@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import Callable
+
+import msgspec
 
 from contracts.access import ConsentAnswer
 from contracts.errors import Conflict
@@ -31,7 +34,7 @@ class Consent:
         self._charge = charge
         self._lease_s = lease_s
         self._clock = clock
-        self._leases = Leases(unknown_until=float("inf"))
+        self._leases = Leases(unknown_until=float("inf"), unknown_epoch=sys.maxsize)
         self._opening = asyncio.Lock()
         self._changed = asyncio.Event()
 
@@ -64,10 +67,10 @@ class Consent:
             self._leases = self._leases.extended(gateway, after, now=now, lease_s=self._lease_s)
         return ConsentAnswer(entries=entries, epoch=fold.epoch, lease_s=self._lease_s if is_complete else 0.0)
 
-    async def in_force(self, epoch: int) -> None:
-        """Return when no gateway can decide without this entry any more; raises ``NotInCharge``."""
+    async def in_force(self, epoch: int, *, given: int) -> None:
+        """Return when no gateway can show any more what this entry takes back; raises ``NotInCharge``."""
         await self._open()
-        while (until := self._leases.in_the_way(epoch, now=self._clock())) is not None:
+        while (until := self._leases.in_the_way(epoch, given=given, now=self._clock())) is not None:
             await self._change(within_s=until - self._clock())
         await self._charge.check()
 
@@ -81,7 +84,10 @@ class Consent:
         async with self._opening:
             if not self._charge.is_taken:
                 unknown_s = await self._charge.take()
-                self._leases = Leases(unknown_until=self._clock() + unknown_s)
+                # Should reading the ledger fail, unknown leases are taken to know everything.
+                self._leases = Leases(unknown_until=self._clock() + unknown_s, unknown_epoch=sys.maxsize)
+                known_to_others = (await self._ledger.current()).epoch
+                self._leases = msgspec.structs.replace(self._leases, unknown_epoch=known_to_others)
 
     async def _change(self, *, within_s: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -62,19 +62,20 @@ async def revoke(ledger: Ledger, consent: Consent, principal: Principal, grant_i
     """
     await ledger.get(grant_id, _own(principal))
     recording = asyncio.ensure_future(_record_revocation(ledger, consent, principal, grant_id, now))
-    await consent.in_force(await asyncio.shield(recording))
+    given, revoked = await asyncio.shield(recording)
+    await consent.in_force(revoked, given=given)
 
 
 async def _record_revocation(
     ledger: Ledger, consent: Consent, principal: Principal, grant_id: str, now: datetime
-) -> int:
-    """Write the entry and wake the gateways; tell its epoch."""
+) -> tuple[int, int]:
+    """Write the entry and wake the gateways; tell the epochs of the grant and of its revocation."""
     fold = await ledger.append(lambda fold: revocation(fold, grant_id), by=principal.subject, at=now)
     consent.announce()
     record = fold.record(grant_id)
     if record is None or record.revoked_epoch is None:
         raise NotFound("There is no such grant.")
-    return record.revoked_epoch
+    return record.given_epoch, record.revoked_epoch
 
 
 def _own(principal: Principal) -> Scope:
