@@ -7,7 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -28,17 +28,20 @@ def environment(**settings: str) -> dict[str, str]:
     return {**inherited, "COLUMNS": "200", **settings}
 
 
-def star(*arguments: object, cwd: Path | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
+def star(
+    *arguments: object, cwd: Path | None = None, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     command = [str(STAR), *map(str, arguments)]
-    return subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=50, cwd=cwd, env=environment(**settings)
-    )
+    env = environment(**(variables or {}))
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=50, cwd=cwd, env=env)
 
 
-async def typed(*arguments: object, cwd: Path | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
+async def typed(
+    *arguments: object, cwd: Path | None = None, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end beside the event loop."""
-    return await asyncio.to_thread(star, *arguments, cwd=cwd, **settings)
+    return await asyncio.to_thread(star, *arguments, cwd=cwd, variables=variables)
 
 
 class StarRun:

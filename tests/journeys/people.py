@@ -1,0 +1,22 @@
+"""The people of the journeys: the demo staff, and enough factories and buyers for every test to have its own."""
+
+from typing import Final
+
+from contracts.identifiers import derived_id
+from contracts.identity import Role
+from deploy.demo.people import PEOPLE, Person
+
+MOST_OF_A_KIND: Final = 300
+
+
+def _parties(word: str, role: Role) -> tuple[Person, ...]:
+    return tuple(
+        Person(f"{word}-{n}", f"{word.title()} {n}", (role,), derived_id("journeys", word, str(n)))
+        for n in range(1, MOST_OF_A_KIND + 1)
+    )
+
+
+MAKERS: Final = _parties("maker", Role.FACTORY)
+BRANDS: Final = _parties("brand", Role.BUYER)
+EVERYBODY: Final = (*PEOPLE, *MAKERS, *BRANDS)
+PERSON_BY_USER: Final = {person.user: person for person in EVERYBODY}

@@ -1,0 +1,67 @@
+"""A stage for tests of every route: one of everything, and who may see it."""
+
+import hashlib
+import io
+
+import openpyxl
+
+from deploy.demo.path import QUESTIONNAIRE_ID, WORKBOOK, photograph
+from tests.journeys.country import FINDINGS, Country, new_id
+from tests.journeys.routes import Stage
+
+
+async def the_stage(country: Country) -> Stage:
+    factory, buyer = await country.factory(), await country.buyer()
+    visit_id = await country.scheduled_visit(factory)
+    upload = {"data": photograph(), "headers": {"content-type": "image/png"}}
+    evidence = (await country.do("advisor-1", "POST", f"/visits/{visit_id}/evidence", **upload)).json
+    await country.answer_all(visit_id)
+    await country.sign(visit_id)
+    await country.do("leader", "POST", f"/visits/{visit_id}/finalisation")
+    case = await country.released(await country.followed_up(factory, visit_id))
+    grant_id = await country.grant(case, buyer)
+    await country.until_readable(buyer, f"/reports/{case.report_id}")
+    query = f"?factory_id={factory.id}"
+    recommendations = await country.ids(factory, f"/training/recommendations{query}")
+    courses = (await country.do("admin", "GET", "/training/courses")).json["items"]
+    spare_buyer = await country.buyer()
+    spare_questionnaire_id = new_id()
+    await country.do("admin", "POST", f"/questionnaires?id={spare_questionnaire_id}", data=another_workbook())
+    sha256 = hashlib.sha256(visit_id.encode()).hexdigest()
+    header = (await country.do("admin", "GET", "/results")).body.decode("utf-8-sig").splitlines()[0].split(",")
+    begun = (await country.do("admin", "POST", "/imports", {"file_sha256": sha256, "header": header})).json
+    return Stage(
+        factory=factory.user,
+        buyer=buyer.user,
+        other_factory=(await country.factory()).user,
+        other_buyer=(await country.buyer()).user,
+        ids={
+            "factory_id": factory.id,
+            "buyer_id": buyer.id,
+            "visit_id": visit_id,
+            "evidence_id": evidence["id"],
+            "report_id": case.report_id,
+            "plan_id": case.plan_id,
+            "line_id": FINDINGS[0],
+            "grant_id": grant_id,
+            "questionnaire_id": QUESTIONNAIRE_ID,
+            "recommendation_id": next(iter(recommendations)),
+            "course_id": courses[0]["id"],
+            "import_id": begun["id"],
+        },
+        spare={
+            "grant_id": await country.grant(case, spare_buyer),
+            "questionnaire_id": spare_questionnaire_id,
+        },
+    )
+
+
+def another_workbook() -> bytes:
+    """The demo questionnaire as another version."""
+    book = openpyxl.load_workbook(WORKBOOK)
+    settings = book["settings"]
+    column = next(cell.column for cell in settings[1] if cell.value == "version")
+    settings.cell(2, column, new_id()[:8] + new_id()[-8:])
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
