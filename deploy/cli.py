@@ -11,7 +11,7 @@ from typing import Annotated
 import aiohttp
 import cyclopts
 import uvloop
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 from rich.progress import Progress as Bar
 
 from deploy.client import Client, Refused, development_sign_in
@@ -31,7 +31,12 @@ app.command(park)
 Url = Annotated[str, Parameter(help="Where the gateway is", env_var="STAR_URL")]
 User = Annotated[str, Parameter(help="Demo user of an embedded run")]
 Token = Annotated[str, Parameter(help="Access token, for a deployed country", env_var="STAR_TOKEN")]
-Port = Annotated[int, Parameter(help="Port to listen on; 0 takes a free one", env_var="STAR_PORT")]
+Port = Annotated[
+    int,
+    Parameter(
+        help="Port to listen on; 0 takes a free one", env_var="STAR_PORT", validator=validators.Number(gte=0, lte=65535)
+    ),
+]
 URL = "http://127.0.0.1:8000"
 PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
 

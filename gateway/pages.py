@@ -9,7 +9,7 @@ from gateway.answers import Answer, guarded
 
 _STYLE: Final = (
     "body{font:1rem/1.6 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem;color:#1c2733}"
-    "a{color:#0b5cad}code{background:#eef2f6;padding:.1em .3em;border-radius:.2em}"
+    "a{color:#0b5cad}code{background:#eef2f6;padding:.1em .3em;border-radius:.2em;white-space:nowrap}"
 )
 _POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'; "
@@ -24,7 +24,7 @@ _DEVELOPMENT: Final = """
 
 def door(country: str, users: tuple[str, ...] = ()) -> Answer:
     """The page; ``users`` are the invented people of an embedded run."""
-    names = ", ".join(f"<code>{escape(name)}</code>" for name in users)
+    names = ", ".join(_shortened(users))
     body = f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -43,3 +43,11 @@ and no longer than it wants.</p>
 """
     headers = guarded(policy=_POLICY.encode(), caching=b"no-cache")
     return Answer(200, body.encode(), b"text/html; charset=utf-8", headers)
+
+
+def _shortened(users: tuple[str, ...]) -> list[str]:
+    """The names, of a numbered series only its first and last."""
+    series: dict[str, list[str]] = {}
+    for name in users:
+        series.setdefault(name.rstrip("0123456789"), []).append(f"<code>{escape(name)}</code>")
+    return [part for names in series.values() for part in ([f"{names[0]} to {names[-1]}"] if len(names) > 2 else names)]

@@ -9,8 +9,12 @@ from tests.servers import RabbitMQ, S3Endpoint, minio, mongo, rabbitmq, versityg
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=20, help="how many processes tests/crash kills (make test-crash: 200)")
-    parser.addoption("--crash-seed", type=int, default=None, help="repeat a run of tests/crash with the seed it printed")
+    parser.addoption(
+        "--kills", type=int, default=20, help="how many processes tests/crash kills (make test-crash: 200)"
+    )
+    parser.addoption(
+        "--crash-seed", type=int, default=None, help="repeat a run of tests/crash with the seed it printed"
+    )
 
 
 @pytest.fixture

@@ -67,7 +67,11 @@ async def read_report(
 @get(
     "/reports/{report_id:str}/file",
     guards=[requires(Permission.REPORT_READ)],
-    responses={200: ResponseSpec(bytes, description="The printed report", media_type="application/pdf")},
+    responses={
+        200: ResponseSpec(
+            bytes, description="The printed report", media_type="application/pdf", generate_examples=False
+        )
+    },
 )
 async def read_file(
     request: Asking,

@@ -24,6 +24,7 @@ from services.runtime.documents import InvalidCursor
 from services.runtime.identity import NotAuthenticated, Verifier
 from services.runtime.telemetry import current_trace_id
 from services.runtime.tracing import TracedApp
+from services.runtime.unavailable import StoreUnavailable
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -38,6 +39,7 @@ Check = Callable[[], Awaitable[None]]
 
 CHECK_TIMEOUT_S = 3.0
 MAX_BODY_BYTES = 2 * 1024 * 1024
+RETRY_AFTER_S = 2
 PROBLEM = "application/problem+json"
 TITLES = {
     400: "Malformed request",
@@ -66,6 +68,12 @@ def _on_refusal(_: Request[Any, Any, State], refusal: Refusal) -> Response[Probl
 
 def _on_no_identity(_: Request[Any, Any, State], error: NotAuthenticated) -> Response[Problem]:
     return problem(401, "not_authenticated", str(error), {"WWW-Authenticate": 'Bearer realm="star"'})
+
+
+def _on_no_store(_: Request[Any, Any, State], error: StoreUnavailable) -> Response[Problem]:
+    # Its type alone: a driver's message may quote a key, and with it an id.
+    logger.warning("store not available", extra={"reason": type(error.__cause__).__name__})
+    return problem(503, "store_not_available", str(error), {"Retry-After": str(RETRY_AFTER_S)})
 
 
 def _on_invalid_cursor(_: Request[Any, Any, State], error: InvalidCursor) -> Response[Problem]:
@@ -183,6 +191,7 @@ def make_app(
             Refusal: _on_refusal,
             NotAuthenticated: _on_no_identity,
             InvalidCursor: _on_invalid_cursor,
+            StoreUnavailable: _on_no_store,
             HTTPException: _on_http_error,
             UnicodeDecodeError: _on_bad_text,
             Exception: _on_bug,

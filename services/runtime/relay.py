@@ -74,19 +74,25 @@ class Relay:
                     await self._wake.wait()
 
     async def _scan(self) -> None:
-        """Publish everything that any outbox still holds."""
+        """Publish everything that any outbox still holds; one that cannot be emptied does not hold up the others."""
+        failure: Exception | None = None
         for collection in self._watched.values():
-            while documents := await collection.holding_pending(limit=BATCH):
-                await self._publish([(collection, document) for document in documents])
+            try:
+                while documents := await collection.holding_pending(limit=BATCH):
+                    await self._publish([(collection, document) for document in documents])
+            except Exception as error:  # noqa: BLE001 - raised again when every outbox had its turn
+                failure = error
+        if failure is not None:
+            raise failure
 
     async def _publish_woken(self) -> None:
         """Publish for the documents whose commits woke the relay, a batch at a time."""
         while self._woken:
             keys = list(self._woken)[:BATCH]
+            for key in keys:  # before the reads: a commit during one of them must wake the relay once more
+                del self._woken[key]
             reads = (self._watched[name].get(document_id) for name, document_id in keys)
             documents = await asyncio.gather(*reads)
-            for key in keys:
-                self._woken.pop(key, None)
             found = [(self._watched[key[0]], doc) for key, doc in zip(keys, documents, strict=True) if doc]
             await self._publish(found)
         self._wake.clear()

@@ -54,8 +54,10 @@ def set_up_logs(service: str, level: str) -> None:
     fields = "%(asctime)s %(levelname)s %(name)s %(message)s"
     handler.setFormatter(JsonFormatter(fields, rename_fields={"asctime": "time", "levelname": "level"}))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in ("aiormq", "aio_pika", "httpx", "uvicorn.access", "pymongo", "urllib3"):
+    for name in ("aiormq", "aio_pika", "httpx", "uvicorn.access", "pymongo"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of every retry with the whole address, a file's key included: thousands of lines in an outage.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def set_up_traces(service: str, settings: Settings, extra: SpanProcessor | None = None) -> None:

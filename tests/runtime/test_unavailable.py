@@ -16,7 +16,7 @@ async def read_things() -> None:
 
 async def test_a_store_that_is_away_is_a_503_that_says_when_to_come_back() -> None:
     verifier = Verifier(verify_key_of(new_signing_key()))
-    app: ASGIApp = make_app("Things", [read_things], verifier=verifier, dependencies={}, checks={})  # type: ignore[assignment]
+    app: ASGIApp = make_app("Things", [read_things], verifier=verifier, dependencies={}, checks={})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://star") as client:  # type: ignore[arg-type]
         answer = await client.get("/things")
     assert (answer.status_code, answer.json()["code"]) == (503, "store_not_available")

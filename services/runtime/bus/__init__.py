@@ -24,7 +24,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """One attempt to hand a message to a listener; ``attempt`` counts from 1."""
+    """One attempt to hand a message to a listener; ``attempt`` counts from 1, without those that did not count."""
 
     message: Message
     attempt: int
@@ -35,9 +35,10 @@ class Ack(msgspec.Struct, frozen=True):
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """Deliver the message again after the delay."""
+    """Deliver the message again after the delay; ``is_counted`` tells whether this used up one of its attempts."""
 
     reason: str
+    is_counted: bool = True
 
 
 class Park(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from contracts.errors import Conflict, NotFound, Refusal
 from contracts.events import Event
 from services.runtime.bus import Ack, Delivery, Handle, Park, Retry, Verdict
 from services.runtime.telemetry import context_of
+from services.runtime.unavailable import StoreUnavailable
 
 logger = logging.getLogger(__name__)
 tracer = trace.get_tracer("star.bus")
@@ -71,6 +72,8 @@ async def _attempt(consumer: Consumer, event_class: type[Event], delivery: Deliv
         return _retry(delivery, f"{refusal.code}: {refusal}")
     except Refusal as refusal:
         return _park(delivery, f"{refusal.code}: {refusal}")
+    except StoreUnavailable as error:  # an outage lasts as long as it lasts, and the message is not to blame
+        return _retry(delivery, f"{error} ({type(error.__cause__).__name__})", is_counted=False)
     except Exception as error:  # whatever broke, the message must survive it
         logger.warning("consumer failed", exc_info=error, extra={"event_type": delivery.message.type})
         return _retry(delivery, f"{type(error).__name__}: {error}")
@@ -82,7 +85,7 @@ def _park(delivery: Delivery, reason: str) -> Park:
     return Park(reason)
 
 
-def _retry(delivery: Delivery, reason: str) -> Retry:
+def _retry(delivery: Delivery, reason: str, *, is_counted: bool = True) -> Retry:
     extra = {"event_type": delivery.message.type, "attempt": delivery.attempt, "reason": reason}
     logger.info("message will be tried again", extra=extra)
-    return Retry(reason)
+    return Retry(reason, is_counted)

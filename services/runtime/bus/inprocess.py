@@ -228,9 +228,9 @@ class InProcessBus:
         match verdict:
             case Ack():
                 await self._messages.delete(document["_id"])
-            case Retry(reason) if attempt < self._policy.attempts:
+            case Retry(reason, is_counted) if attempt < self._policy.attempts or not is_counted:
                 due_at = _now_ms() + self._policy.delay_ms
-                await self._rewrite(document, attempt=attempt + 1, due_at=due_at, reason=reason)
+                await self._rewrite(document, attempt=attempt + is_counted, due_at=due_at, reason=reason)
                 lane.wake.set()
             case Retry(reason) | Park(reason):
                 await self._rewrite(document, state=_PARKED, reason=reason, parked_at=_utc_now())

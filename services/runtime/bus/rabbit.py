@@ -235,8 +235,8 @@ class RabbitBus:
                     return
                 verdict = await _verdict(listener, Delivery(message, attempt))
         match verdict:
-            case Retry() if attempt < self._policy.attempts:
-                copy = amqp.copy_of(raw, {amqp.ATTEMPT: attempt + 1})
+            case Retry(is_counted=is_counted) if attempt < self._policy.attempts or not is_counted:
+                copy = amqp.copy_of(raw, {amqp.ATTEMPT: attempt + is_counted})
                 copy.expiration = self._policy.delay_ms / 1000
                 await self._hand_over(raw, copy, topology.retry_queue(listener.name))
             case Retry(reason) | Park(reason):

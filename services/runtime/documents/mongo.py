@@ -9,12 +9,13 @@ from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
 
 from services.runtime.documents import Collection, Document, DuplicateKey, Filter, Index, Sort
 from services.runtime.documents.collection import CheckedCollection
 from services.runtime.documents.content import check_size
 from services.runtime.documents.filters import check_name, check_path
+from services.runtime.unavailable import StoreUnavailable
 
 T = TypeVar("T")
 PENDING = "pending.id"
@@ -23,8 +24,8 @@ PENDING = "pending.id"
 class MongoDocuments:
     """Documents in one database of the deployment at ``url`` (``mongodb://`` with its credentials).
 
-    An acknowledged write is in the journal of a majority. Every call ends within ``timeout_s``, by an exception when
-    the network or the server does not answer; whether such a write happened is then unknown. The driver repeats a
+    An acknowledged write is in the journal of a majority. Every call ends within ``timeout_s``, by ``StoreUnavailable``
+    when the network or the server does not answer; whether such a write happened is then unknown. The driver repeats a
     write whose connection broke only where the server has sessions, which make that safe.
     """
 
@@ -56,7 +57,7 @@ class MongoDocuments:
             client.close()
 
     async def ping(self) -> None:
-        """Return when the server answered; raises what the driver raises when it does not."""
+        """Return when the server answered; raises ``StoreUnavailable`` when it does not."""
         await self.answer(self._database().command("ping"))
 
     def collection(self, name: str, indexes: Sequence[Index] = ()) -> Collection:
@@ -85,6 +86,11 @@ class MongoDocuments:
         except DuplicateKeyError:
             # MongoDB's message quotes the value, which must not reach a log.
             raise DuplicateKey("The id, or a value that must be unique, is taken already.") from None
+        except (PyMongoError, TimeoutError) as error:
+            if isinstance(error, PyMongoError) and not (error.timeout or isinstance(error, ConnectionFailure)):
+                raise
+            # The driver's message tells the topology, which is for the log and not for a caller.
+            raise StoreUnavailable("The documents cannot be reached just now.") from error
 
     def _database(self) -> Any:
         if self._client is None:

@@ -2,12 +2,14 @@
 
 import contextlib
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 from minio import Minio
-from minio.error import S3Error
+from minio.error import InvalidResponseError, S3Error, ServerError
+from urllib3.exceptions import HTTPError
 
 from services.runtime.files import ChecksumMismatch, FileMissing, StoredFile
 from services.runtime.files.keys import NESTED, check_expiry, check_key, check_prefix, folders_of
@@ -15,20 +17,40 @@ from services.runtime.files.patience import patient_pool
 from services.runtime.files.tracing import operation
 from services.runtime.files.transfer import Source, receive, send
 from services.runtime.files.workers import Workers
+from services.runtime.unavailable import StoreUnavailable
 
 _SYSTEM = "s3"
 _THREADS = 16
 _PATIENCE_S = 10.0
 _IN_MEMORY = 1024 * 1024
 _SHA256 = "x-amz-meta-sha256"
+_SERVER_AT_FAULT = 500
+_AWAY = "The files cannot be reached just now."
 _NESTED = {"ObjectParentIsFile", "ExistingObjectIsDirectory", "XMinioParentIsObject"}
+
+Result = TypeVar("Result")
+
+
+class _Workers(Workers):
+    """Threads in which what the SDK and urllib3 raise of an absent server becomes ``StoreUnavailable``."""
+
+    async def run(self, call: Callable[[], Result]) -> Result:
+        """See ``Workers.run``."""
+        try:
+            return await super().run(call)
+        except S3Error as error:
+            if error.response.status < _SERVER_AT_FAULT:
+                raise
+            raise StoreUnavailable(_AWAY) from error
+        except (HTTPError, InvalidResponseError, ServerError, TimeoutError) as error:
+            raise StoreUnavailable(_AWAY) from error
 
 
 class S3Files:
     """Files under ``prefix`` in a bucket of the S3 server at ``endpoint`` (host and port).
 
-    A server that is dead, unreachable or silent costs a caller about fifteen seconds and an exception of the SDK,
-    of urllib3, or ``TimeoutError``. A put is spooled to the temporary folder first: nothing is sent before all of
+    A server that is dead, unreachable or silent costs a caller at most about fifteen seconds and
+    ``StoreUnavailable``. A put is spooled to the temporary folder first: nothing is sent before all of
     it arrived, fits, and has the announced checksum.
     """
 
@@ -47,7 +69,7 @@ class S3Files:
         self._client = Minio(endpoint, access_key, secret_key, secure=secure, region=region, http_client=self._http)
         self._bucket = bucket
         self._prefix = check_key(prefix) + "/"
-        self._workers = Workers("s3", size=_THREADS, patience_s=_PATIENCE_S)
+        self._workers = _Workers("s3", size=_THREADS, patience_s=_PATIENCE_S)
 
     async def start(self) -> None:
         """Create the bucket unless it is there; raises ``S3Error`` when it is neither there nor allowed."""
