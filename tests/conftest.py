@@ -15,6 +15,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--crash-seed", type=int, default=None, help="repeat a run of tests/crash with the seed it printed"
     )
+    parser.addoption("--decisions", type=int, default=30_000, help="how many decisions are compared with the model")
 
 
 @pytest.fixture
@@ -28,6 +29,12 @@ def crash_seed(pytestconfig: pytest.Config) -> int:
     """The seed of a random run; printed by the test, given again to repeat it."""
     given: int | None = pytestconfig.getoption("--crash-seed")
     return secrets.randbelow(10**6) if given is None else given
+
+
+@pytest.fixture
+def decisions(pytestconfig: pytest.Config) -> int:
+    found: int = pytestconfig.getoption("--decisions")
+    return found
 
 
 @pytest.fixture(scope="session")

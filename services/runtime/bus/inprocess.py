@@ -22,7 +22,7 @@ INDEXES = (
 )
 """What the collection of an ``InProcessBus`` must be declared with."""
 
-_WINDOW = 200
+_WINDOW = 40
 _POLL_S = 1.0
 _QUEUED, _PARKED = "queued", "parked"
 logger = logging.getLogger(__name__)
