@@ -1,6 +1,6 @@
 # STAR: type `make` to see what there is. Every target installs what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-crash check fmt lint types imports schemas servers bench clean
+.PHONY: help run demo test test-fast test-crash check bench bench-access fmt lint types imports schemas servers clean
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -20,21 +20,24 @@ demo: .venv ## walk the whole path once in a temporary folder, a line a step
 
 test: .venv-dev ## run the whole suite; installs and starts the real servers on loopback
 	@$(BIN)/python -m tests.servers install
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n 2 --dist loadgroup
 
 test-fast: .venv-dev ## run what needs no server, in under a minute
-	@$(BIN)/pytest -q -m "not servers and not crash"
+	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not servers and not slow"
 
 test-crash: .venv-dev ## kill random processes 200 times while a workload runs
 	@$(BIN)/python -m tests.servers install
 	@$(BIN)/pytest -q tests/crash --kills=200 --timeout=3600
 
-check: lint types imports ## everything short of the servers: the one command to know before a commit
+check: lint types imports ## style, types, imports, generated files and the fast tests: the one command to know
 	@$(BIN)/python -m deploy.schemas --check
-	@$(BIN)/pytest -q -m "not servers and not crash"
+	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not servers and not slow"
 
 bench: .venv-dev ## measure the importer, side by side with writing one row at a time
 	@$(BIN)/python -m tests.bench
+
+bench-access: .venv-dev ## measure the visibility decision, reads and revocations
+	@$(BIN)/python -m tests.bench.access
 
 ##@ Work
 

@@ -2,10 +2,14 @@
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.servers import RabbitMQ, S3Endpoint, minio, mongo, rabbitmq, versitygw
+
+TESTS = Path(__file__).parent
+WHOLE_COUNTRIES = {"crash", "deploy", "journeys"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -16,6 +20,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--crash-seed", type=int, default=None, help="repeat a run of tests/crash with the seed it printed"
     )
     parser.addoption("--decisions", type=int, default=30_000, help="how many decisions are compared with the model")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a folder on one worker, so that its servers start once; whole countries are slow."""
+    for item in items:
+        place = item.path.relative_to(TESTS)
+        folder = place.parts[0]
+        by_file = folder in {"crash", "deploy"}
+        item.add_marker(pytest.mark.xdist_group(str(place if by_file else place.parent)))
+        if folder in WHOLE_COUNTRIES:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -191,6 +191,8 @@ def explored(gateways: int, in_flight: int, rules: Rules) -> tuple[int, int, boo
     return len(seen), sum(state.has_returned for state in seen), False
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("gateways", "in_flight", "restarts"),
     [(1, 1, 1), (1, 2, 0), (2, 1, 0)],
@@ -203,6 +205,8 @@ def test_no_read_is_granted_after_a_revoke_returned(gateways: int, in_flight: in
     assert after > 1_000
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("gateways", "rules"),
     [

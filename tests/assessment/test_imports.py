@@ -1,26 +1,15 @@
 """Importing and exporting results: every row or its reason, any order, any number of times, without loss."""
 
-import csv
-import io
-import itertools
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
-
-import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from contracts.assessment import VisitFinalisedV1
-from services.assessment.app import make_service
 from services.assessment.domain.results import COLUMNS
+from tests.assessment.importing import a_result, complete, exported, imported, send
 from tests.assessment.samples import (
     ADMIN,
     AMAL,
     LEADER,
     begin,
-    csv_of,
     registered,
     sheets,
     the_wish,
@@ -28,60 +17,7 @@ from tests.assessment.samples import (
     with_questionnaire,
     workbook,
 )
-from tests.support.services import Running, running_service, signed
-
-PLACES = {
-    "exits_open": ("osh", "emergency_preparedness", "NCQ"),
-    "exits_locked": ("osh", "emergency_preparedness", "NCQ"),
-    "beds": ("osh", "worker_accommodation", "NCQ"),
-    "crowded": ("osh", "worker_accommodation", "NCQ"),
-}
-
-
-def a_result(question_id: str = "exits_open", finding: str = "1", **changes: str) -> list[str]:
-    """A row of the long format."""
-    cluster, point, kind = PLACES.get(question_id, ("supplier_information", "", "FGW"))
-    cells = {
-        "Country": "JO",
-        "Factory id": "OLD-1",
-        "Cycle": "1",
-        "Quest id": "1001",
-        "start date": "2025-05-04",
-        "TQ name": "Garment CAT",
-        "Cluster": cluster,
-        "CP": point,
-        "Question id": question_id,
-        "label": "",
-        "type": kind,
-        "tags": "",
-        "finding": finding,
-        **changes,
-    }
-    return [cells[column] for column in COLUMNS]
-
-
-async def send(running: Running, import_id: str, rows: Sequence[Sequence[str]], first_line: int = 2) -> httpx.Response:
-    path = f"/api/v1/imports/{import_id}/rows?first_line={first_line}"
-    return await running.post(path, ADMIN, content=csv_of(rows))
-
-
-async def imported(running: Running, *rows: list[str]) -> dict[str, object]:
-    """Import the rows as a file of their own and return the answer to them."""
-    import_id = await begin(running, csv_of(rows))
-    answer = await send(running, import_id, rows)
-    assert answer.status_code == 200, answer.text
-    return {**answer.json(), "id": import_id}
-
-
-async def complete(running: Running, import_id: object) -> dict[str, object]:
-    body: dict[str, object] = (await running.post(f"/api/v1/imports/{import_id}/completion", ADMIN)).json()
-    return body
-
-
-async def exported(running: Running) -> list[list[str]]:
-    answer = await running.get("/api/v1/results", ADMIN)
-    assert answer.headers["content-type"].startswith("text/csv")
-    return list(csv.reader(io.StringIO(answer.text, newline="")))
+from tests.support.services import Running, signed
 
 
 @pytest.fixture
@@ -277,59 +213,3 @@ class TestExport:
         assert "'=cmd()" in [row[-1] for row in await exported(ready)]
         visit = (await ready.get("/api/v1/visits/1001", LEADER)).json()
         assert "=cmd()" in [each["value"] for each in visit["answers"]]
-
-
-FACTS = st.fixed_dictionaries(
-    {},
-    optional={
-        "workers": st.integers(0, 99).map(str),
-        "dormitory": st.sampled_from(["yes", "no"]),
-        "hours": st.sampled_from(["-1.5", "0", "40"]),
-        "union_share": st.sampled_from(["0", "99.5"]),
-        "lowest_wage": st.just("290.5 JOD"),
-        "opened_on": st.just("2001-01-31"),
-        "products": st.sampled_from(["NA", "'NA", "'=x", "''@", "a,b", 'say "x"', "two\r\nlines", "e\u0301", " x "]),
-        "size": st.just("small"),
-        "steps": st.just("cutting sewing"),
-        "apprentices": st.just("women=1 men=2"),
-    },
-)
-RATED = st.fixed_dictionaries(
-    {"exits_open": st.sampled_from(["0", "1"])},
-    optional={"exits_locked": st.sampled_from(["0", "1"]), "beds": st.sampled_from(["0", "1", "NA"])},
-)
-VISITS = st.lists(
-    st.tuples(RATED, FACTS, st.sampled_from(["", "scope:short"])),
-    min_size=1,
-    max_size=4,
-)
-_folders = itertools.count()
-
-
-async def moved(folder: Path, rows: list[list[str]]) -> list[list[str]]:
-    """Import rows into an empty deployment and export them again."""
-    async with running_service(make_service, folder / str(next(_folders))) as running:
-        await with_factories(running, 4)
-        await with_questionnaire(running)
-        answer = await imported(running, *rows)
-        assert answer["rejected"] == []
-        await complete(running, answer["id"])
-        return (await exported(running))[1:]
-
-
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(VISITS)
-async def test_export_and_import_into_an_empty_deployment_lose_nothing(
-    visits: list[tuple[dict[str, str], dict[str, str], str]],
-) -> None:
-    rows = [
-        a_result(question, finding, tags=tags, **{"Factory id": f"OLD-{n}", "Quest id": f"Q{n}"})
-        for n, (rated, facts, tags) in enumerate(visits, start=1)
-        for question, finding in {**rated, **facts}.items()
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        once = await moved(Path(folder), rows)
-        assert await moved(Path(folder), once) == once
-    key = {(row[3], row[8]): (row[11], row[12]) for row in once}
-    for row in rows:
-        assert key[row[3], row[8]] == (row[11], row[12])
