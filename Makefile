@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-fast test-crash check bench bench-access fmt lint types imports schemas servers clean
 SHELL := /bin/bash
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+PYTHON ?= python3
 BIN := .venv/bin
 
 help: ## show this help
