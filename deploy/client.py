@@ -9,6 +9,18 @@ import msgspec
 
 from contracts.errors import Problem
 
+IDLE_S = 2.0
+"""A connection is given up before a server does (uvicorn after 5 s), so that a request seldom meets a closing one."""
+
+PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
+
+
+def api_session() -> aiohttp.ClientSession:
+    """A session for ``Client``."""
+    connector = aiohttp.TCPConnector(keepalive_timeout=IDLE_S)
+    return aiohttp.ClientSession(connector=connector, timeout=PATIENCE)
+
+
 SignIn = Callable[[str], Awaitable[str]]
 """Gives an access token for a user name."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from deploy.client import Client, Refused, development_sign_in
+from deploy.client import Client, Refused, api_session, development_sign_in
 from deploy.demo.load import load_demo
 from deploy.demo.path import walk_the_path
 from deploy.demo.people import BUYERS, COUNTRY, FACTORIES, PEOPLE, STAFF, TIME_ZONE
@@ -108,8 +108,7 @@ async def _load_once(folder: Path, url: str) -> None:
 @contextlib.asynccontextmanager
 async def client_of(url: str, user: str) -> AsyncIterator[Client]:
     """The API of an embedded run as one of its demo users."""
-    timeout = aiohttp.ClientTimeout(total=120)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    async with api_session() as session:
         yield Client(session, url, user, development_sign_in(session, url))
 
 

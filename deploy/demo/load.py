@@ -6,6 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import stamina
+
 from contracts.identifiers import derived_id
 from deploy.client import Client
 from deploy.demo.path import QUESTIONNAIRE_ID, WORKBOOK, WORKBOOK_TYPE
@@ -96,9 +99,10 @@ async def _approve(admin: Client, factory: int, buyer: int) -> None:
 
 
 async def _each(items: Iterable[Any], act: Callable[[Any], Awaitable[object]]) -> None:
-    """Act on every item, a few at a time."""
+    """Act on every item, a few at a time; every act may be repeated, so a broken connection is no end."""
     slots = asyncio.Semaphore(AT_ONCE)
 
+    @stamina.retry(on=aiohttp.ClientError, attempts=5)
     async def one(item: Any) -> None:
         async with slots:
             await act(item)
