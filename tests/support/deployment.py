@@ -40,6 +40,7 @@ class Deployment:
         self.ports = dict(zip(PROCESSES, free_ports(len(PROCESSES)), strict=True))
         self.url = f"http://127.0.0.1:{self.ports['gateway']}"
         self._key = new_signing_key()
+        self._ledger_key = new_signing_key()
         self._settings = settings
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -126,7 +127,11 @@ class Deployment:
                             return response.status == 200
                     return False
 
-                await eventually(answered, within_s=within_s, saying=f"{name} ready; see {self.log_tail(name)}")
+                try:
+                    await eventually(answered, within_s=within_s, saying=f"{name} ready")
+                except AssertionError as error:
+                    state = f"exit code {self.exit_code(name)}, log: {self.log_tail(name)}"
+                    raise AssertionError(f"{error} ({state})") from error
 
     def log_tail(self, name: str) -> str:
         """The end of a process's log."""
@@ -162,6 +167,8 @@ class Deployment:
         }
         if name == "gateway":
             values["signing_key"] = self._key
+        if name == "access":
+            values["ledger_key"] = self._ledger_key
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("STAR_")}
         return {**inherited, **{f"STAR_{key.upper()}": value for key, value in values.items()}}
 
