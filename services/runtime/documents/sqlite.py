@@ -3,8 +3,9 @@
 import asyncio
 import queue
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from services.runtime.documents.sqlite_query import (
     where_clause,
 )
 from services.runtime.documents.sqlite_writer import GroupCommit
+from services.runtime.unavailable import StoreUnavailable
 
 T = TypeVar("T")
 READERS = 2
@@ -122,6 +124,15 @@ class _Open:
             self._idle.put(connection)
 
 
+@contextmanager
+def _in_reach() -> Iterator[None]:
+    """Say in the port's words that the disk is full, broken or read-only, or the file locked for too long."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailable("The documents cannot be read or written just now.") from error
+
+
 class _SqliteStore:
     def __init__(self, database: SqliteDocuments, name: str) -> None:
         self._database = database
@@ -150,7 +161,8 @@ class _SqliteStore:
     async def count(self, where: Filter) -> int:
         condition, values = where_clause(where)
         query = f"SELECT count(*) FROM {self._table} WHERE {condition}"  # noqa: S608 - values are parameters
-        rows = await self._database.opened().read(lambda connection: _all(connection, query, values))
+        with _in_reach():
+            rows = await self._database.opened().read(lambda connection: _all(connection, query, values))
         return int(rows[0][0])
 
     async def holding_pending(self, limit: int) -> list[Document]:
@@ -173,7 +185,8 @@ class _SqliteStore:
                     [encode(document), escaped(document_id)],
                 )
 
-        await self._database.opened().writer.write(discard)
+        with _in_reach():
+            await self._database.opened().writer.write(discard)
 
     async def _select(self, clause: str, values: Sequence[object]) -> list[Document]:
         query = f"SELECT body FROM {self._table} {clause}"  # noqa: S608 - values are parameters
@@ -181,7 +194,8 @@ class _SqliteStore:
         def select(connection: sqlite3.Connection) -> list[Document]:
             return [decode(row[0]) for row in _all(connection, query, values)]
 
-        return await self._database.opened().read(select)
+        with _in_reach():
+            return await self._database.opened().read(select)
 
     async def _change(self, statement: str, values: Sequence[object]) -> int:
         def change(connection: sqlite3.Connection) -> int:
@@ -191,7 +205,8 @@ class _SqliteStore:
                 # SQLite's message is not passed on: with it, a value could reach a log.
                 raise DuplicateKey("The id, or a value that must be unique, is taken already.") from None
 
-        return await self._database.opened().writer.write(change)
+        with _in_reach():
+            return await self._database.opened().writer.write(change)
 
 
 def _connect(path: Path, *pragmas: str) -> sqlite3.Connection:

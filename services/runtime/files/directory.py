@@ -1,16 +1,18 @@
 """The files port on a folder: each version is a plain file of its own, and one small record names the current one."""
 
 import contextlib
+import errno
 import fcntl
 import math
 import os
 import secrets
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import jwt
 import msgspec
@@ -32,6 +34,7 @@ from services.runtime.files.keys import NESTED, check_expiry, check_key, check_p
 from services.runtime.files.tracing import operation
 from services.runtime.files.transfer import Source, receive, send
 from services.runtime.files.workers import Workers
+from services.runtime.unavailable import StoreUnavailable
 
 _SYSTEM = "directory"
 _THREADS = 8
@@ -39,6 +42,22 @@ _PATIENCE_S = 15.0
 _LOCK = "~~lock"
 _OVERWRITES_WHILE_OPENING = 20
 _LEAST_FREE_BYTES = 1024 * 1024
+_DISK_AT_FAULT = {errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EROFS}
+
+Result = TypeVar("Result")
+
+
+class _Workers(Workers):
+    """Threads in which a disk that is full, broken or read-only becomes ``StoreUnavailable``."""
+
+    async def run(self, call: Callable[[], Result]) -> Result:
+        """See ``Workers.run``."""
+        try:
+            return await super().run(call)
+        except OSError as error:
+            if error.errno not in _DISK_AT_FAULT:
+                raise
+            raise StoreUnavailable("The files cannot be read or written just now.") from error
 
 
 class DirectoryFiles:
@@ -53,7 +72,7 @@ class DirectoryFiles:
         self._folder = root.absolute() / check_key(prefix)
         self._link_base = link_base.rstrip("/")
         self._link_secret = secrets.token_bytes(32)
-        self._workers = Workers("files", size=_THREADS, patience_s=_PATIENCE_S)
+        self._workers = _Workers("files", size=_THREADS, patience_s=_PATIENCE_S)
         self._swap = threading.Lock()
         self._lock: int | None = None
 

@@ -11,6 +11,7 @@ import pytest
 
 from services.runtime.documents import Index
 from services.runtime.documents.sqlite import SqliteDocuments
+from services.runtime.unavailable import StoreUnavailable
 
 ROOT = Path(__file__).parents[3]
 
@@ -80,7 +81,7 @@ async def test_a_full_disk_fails_the_write_and_ping_until_there_is_room(file: Sq
         read = await things.get("before")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert [isinstance(answer, sqlite3.Error) for answer in answers] == [True] * 3
+    assert [isinstance(answer, StoreUnavailable) for answer in answers] == [True] * 3
     assert read == {"_id": "before", "version": 1}
     await file.ping()
     await things.insert({"_id": "after"})
