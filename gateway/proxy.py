@@ -4,18 +4,17 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
 from litestar.types import HTTPScope, Send
 from opentelemetry import trace
 
 from contracts.errors import Malformed, NotFound, NotPermitted
-from contracts.identity import Principal
 from contracts.vocabulary import ReportKind
 from gateway.answers import ANSWERED, ASKED, guarded, kept
 from gateway.body import MOST_BYTES, Body, BodyTooLarge
 from gateway.oidc import Oidc
 from gateway.replica import Decision, Guard, Replica, Subject
 from gateway.routes import Route
+from gateway.signing import Signatures
 from gateway.upstream import Headers, Incoming, Outgoing, Upstream, UpstreamDown
 from services.runtime.identity import Signer
 
@@ -29,7 +28,7 @@ class Proxy:
     def __init__(self, upstreams: Mapping[str, Upstream], *, identity: Oidc, signer: Signer, replica: Replica) -> None:
         self._upstreams = upstreams
         self._identity = identity
-        self._signer = signer
+        self._signatures = Signatures(signer)
         self._replica = replica
 
     async def serve(self, scope: HTTPScope, route: Route, path: str, body: Body, send: Send) -> None:
@@ -45,9 +44,8 @@ class Proxy:
             raise BodyTooLarge(f"A body holds at most {MOST_BYTES} bytes.")
         buyer_id = principal.scope().buyer_id
         decision = self._replica.decide(buyer_id) if buyer_id is not None else None
-        if decision is not None:
-            principal = msgspec.structs.replace(principal, shares=decision.shares)
-        request = self._outgoing(scope, route, path, query, principal, body)
+        signed = self._signatures.header(principal, decision)
+        request = _outgoing(scope, route, path, query, signed, body)
         try:
             async with self._upstreams[route.service].exchange(request) as answer:
                 await self._pass_back(answer, body, decision, send)
@@ -67,25 +65,6 @@ class Proxy:
         else:
             await self._pass_back_guarded(answer, decision, send)
 
-    def _outgoing(
-        self, scope: HTTPScope, route: Route, path: str, query: str, principal: Principal, body: Body
-    ) -> Outgoing:
-        """The request as the service gets it: the caller's token stays here, the signed principal goes on."""
-        names = ASKED
-        if scope["method"] in _BODILESS:
-            body.skip()
-            names = ASKED - {b"content-length", b"content-type"}
-        signed = (b"authorization", b"Bearer " + self._signer.sign(principal).encode())
-        trace.get_current_span().set_attribute("star.service", route.service)
-        return Outgoing(
-            method=scope["method"],
-            target=path,
-            query=query,
-            headers=(*kept(scope["headers"], names), signed),
-            body=None if scope["method"] in _BODILESS else body.chunks(),
-            route=route.template,
-        )
-
     async def _pass_back_guarded(self, answer: Incoming, decision: Decision, send: Send) -> None:
         """Send an answer to a buyer, every message of it only while the decision still stands."""
         guard = self._replica.guard(decision)
@@ -98,6 +77,23 @@ class Proxy:
             guard.release()
 
 
+def _outgoing(scope: HTTPScope, route: Route, path: str, query: str, signed: bytes, body: Body) -> Outgoing:
+    """The request as the service gets it: the caller's token stays here, the signed principal goes on."""
+    names = ASKED
+    if scope["method"] in _BODILESS:
+        body.skip()
+        names = ASKED - {b"content-length", b"content-type"}
+    trace.get_current_span().set_attribute("star.service", route.service)
+    return Outgoing(
+        method=scope["method"],
+        target=path,
+        query=query,
+        headers=(*kept(scope["headers"], names), (b"authorization", signed)),
+        body=None if scope["method"] in _BODILESS else body.chunks(),
+        route=route.template,
+    )
+
+
 async def _pass_back(answer: Incoming, send: Send, guard: Guard | None = None, extra: Headers = ()) -> None:
     """Send a service's answer as it arrives."""
     headers = [*kept(answer.headers, ANSWERED), *guarded(), *extra]
@@ -106,10 +102,12 @@ async def _pass_back(answer: Incoming, send: Send, guard: Guard | None = None, e
     first = await anext(chunks, b"")
     # The guard looks again between the service's answer and each piece of it.
     await _send(send, guard, start)
-    await _send(send, guard, {"type": "http.response.body", "body": first, "more_body": True})
-    async for chunk in chunks:
+    is_whole = (b"content-length", str(len(first)).encode()) in answer.headers and first != b""
+    await _send(send, guard, {"type": "http.response.body", "body": first, "more_body": not is_whole})
+    async for chunk in chunks:  # also when nothing more comes: a service is not cut off before it has finished
         await _send(send, guard, {"type": "http.response.body", "body": chunk, "more_body": True})
-    await _send(send, guard, {"type": "http.response.body", "body": b"", "more_body": False})
+    if not is_whole:
+        await _send(send, guard, {"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _send(send: Send, guard: Guard | None, message: dict[str, object]) -> None:

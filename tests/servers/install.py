@@ -21,6 +21,7 @@ from tests.servers.process import ServerError, tail
 
 _GO_PROGRAMS = {
     "minio": "github.com/minio/minio@latest",
+    "openfga": "github.com/openfga/openfga/cmd/openfga@latest",
     "versitygw": "github.com/versity/versitygw/cmd/versitygw@latest",
 }
 _GO_FLOOR = (1, 25)  # what versitygw's module asks for; MinIO's asks for less

@@ -1,0 +1,54 @@
+"""A ledger of many grants, as a gateway receives it."""
+
+from collections.abc import Iterator
+from datetime import date
+
+from contracts.access import ConsentEntry, EntryKind
+from contracts.vocabulary import ReportKind
+
+BUYER, FACTORY = "buyer-0", "factory-0000000"
+KINDS = tuple(ReportKind)
+BEGAN = date(2020, 1, 1)
+
+
+def buyer(number: int) -> str:
+    """A buyer's id."""
+    return f"buyer-{number}"
+
+
+def factory(number: int) -> str:
+    """A factory's id."""
+    return f"factory-{number:07d}"
+
+
+def entries(grants: int, *, buyers: int) -> Iterator[ConsentEntry]:
+    """Grants without an end for all kinds, spread evenly over the buyers, each to a factory of its own."""
+    previous = "0" * 64
+    for number in range(grants):
+        yield given(number, previous, buyer_id=buyer(number % buyers), factory_id=factory(number // buyers))
+        previous = hash_of(number + 1)
+
+
+def changed(epoch: int, previous: str) -> ConsentEntry:
+    """One grant more to the first buyer, behind a ledger that ends at an epoch with a hash."""
+    return given(epoch, previous, buyer_id=BUYER, factory_id=FACTORY)
+
+
+def given(number: int, previous: str, *, buyer_id: str, factory_id: str) -> ConsentEntry:
+    """The entry behind ``number`` others."""
+    return ConsentEntry(
+        epoch=number + 1,
+        previous_hash=previous,
+        hash=hash_of(number + 1),
+        kind=EntryKind.GRANT_GIVEN,
+        grant_id=f"grant-{number:07d}",
+        factory_id=factory_id,
+        buyer_id=buyer_id,
+        kinds=KINDS,
+        starts_on=BEGAN,
+    )
+
+
+def hash_of(epoch: int) -> str:
+    """A hash of the right length; nobody looks inside."""
+    return f"{epoch:064x}"
