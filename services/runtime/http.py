@@ -103,7 +103,8 @@ def _on_bug(_: Request[Any, Any, State], error: Exception) -> Response[Problem]:
 def requires(permission: Permission) -> Guard:
     """A guard: 403 on a collection, 404 on a single thing, when no role of the caller allows the act."""
 
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    # Guards and hooks are async though they await nothing: Litestar runs plain functions in a thread.
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         if may(connection.scope["state"]["principal"], permission):
             return
         if connection.path_params:
@@ -113,7 +114,7 @@ def requires(permission: Permission) -> Guard:
     return guard
 
 
-def _authenticated(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def _authenticated(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """The guard of every route that does not say ``opt={"public": True}``."""
     if not handler.opt.get("public"):
         verifier: Verifier = connection.app.state.verifier
@@ -125,7 +126,7 @@ def _principal(request: Request[Any, Any, State]) -> Principal:
     return found
 
 
-def _name_span(request: Request[Any, Any, State]) -> None:
+async def _name_span(request: Request[Any, Any, State]) -> None:
     """Name the server span after the route, never after the path: ids do not belong into span names."""
     template = request.scope["path_template"]
     span = trace.get_current_span()
