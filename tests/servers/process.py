@@ -74,6 +74,14 @@ def end_at_once(process: subprocess.Popen[bytes]) -> None:
         process.wait(STOP_DEADLINE)
 
 
+def _stands_still(task: Path) -> bool:
+    """Tell whether the kernel has stopped a thread; one that is gone stands still as well."""
+    try:
+        return task.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except FileNotFoundError:
+        return True
+
+
 def _kill_group(leader: int) -> None:
     try:
         os.killpg(leader, signal.SIGKILL)
@@ -189,8 +197,13 @@ class Server:
         self.start()
 
     def pause(self) -> None:
-        """Freeze the process: connections stay open and nothing answers."""
+        """Freeze the process and return when every thread stands still: connections stay open, nothing answers."""
         os.kill(self.pid, signal.SIGSTOP)
+        deadline = time.monotonic() + START_DEADLINE
+        while not all(_stands_still(task) for task in Path(f"/proc/{self.pid}/task").iterdir()):
+            if time.monotonic() > deadline:
+                raise ServerError(f"{self.name} does not stop")
+            time.sleep(_POLL)
 
     def resume(self) -> None:
         """Let a frozen process go on."""

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import aio_pika
 import pytest
+import stamina
+from aiormq.exceptions import DeliveryError
 from minio import Minio as S3Client
 from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError
@@ -54,7 +56,10 @@ async def _publish_and_get(url: str) -> bytes:
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
         queue = await channel.declare_queue("visits", durable=True, arguments={"x-queue-type": "quorum"})
-        await channel.default_exchange.publish(aio_pika.Message(b"a visit"), routing_key="visits")
+        # A queue whose server was killed takes messages again once it has elected a leader.
+        async for attempt in stamina.retry_context(on=DeliveryError, attempts=20, timeout=150):
+            with attempt:
+                await channel.default_exchange.publish(aio_pika.Message(b"a visit"), routing_key="visits")
         message = await queue.get(timeout=10)
         await message.ack()
         return message.body
