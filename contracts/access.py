@@ -1,6 +1,6 @@
 """The events of services/access (parties and consent), and how a gateway follows the consent ledger."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
 
@@ -63,24 +63,34 @@ class EntryKind(StrEnum):
 
     GRANT_GIVEN = "grant_given"
     GRANT_REVOKED = "grant_revoked"
+    KEY_ANNOUNCED = "key_announced"
 
 
 class ConsentEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One entry of the ledger as a gateway needs it: no person is named.
+    """One entry of the ledger as everybody may see it: no person is named.
 
-    Of a revocation only the grant, the factory and the buyer are given.
+    Of a revocation only the grant, the factory and the buyer are given, of an announcement only the ``public_key``
+    (Ed25519, hex). ``sealed`` holds salted digests of what only some readers learn. How ``hash`` and ``signature``
+    (hex) are made and checked says ``contracts.ledger``.
+
+    NOTE: the hash covers every field by its name. A new field needs a default, which is left out of the content.
     """
 
     epoch: int
     previous_hash: str
     hash: str
     kind: EntryKind
-    grant_id: str
-    factory_id: str
-    buyer_id: str
+    at: datetime | None = None
+    grant_id: str = ""
+    factory_id: str = ""
+    buyer_id: str = ""
     kinds: tuple[ReportKind, ...] = ()
     starts_on: date | None = None
     ends_on: date | None = None
+    public_key: str = ""
+    sealed: dict[str, str] = {}
+    key_id: str = ""
+    signature: str = ""
 
 
 class ConsentAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ class Permission(StrEnum):
 
     BUYER_READ = "access:buyer:read"
     BUYER_REGISTER = "access:buyer:register"
+    CONSENT_EXPORT = "access:consent:export"
     CONSENT_FOLLOW = "access:consent:follow"
     FACTORY_READ = "access:factory:read"
     FACTORY_REGISTER = "access:factory:register"
@@ -61,6 +62,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.ADMINISTRATOR: _STAFF_READS
     | {
         P.BUYER_REGISTER,
+        P.CONSENT_EXPORT,
         P.FACTORY_REGISTER,
         P.GRANT_READ,
         P.QUESTIONNAIRE_PUBLISH,

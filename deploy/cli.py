@@ -14,7 +14,7 @@ import uvloop
 from cyclopts import Parameter, validators
 from rich.progress import Progress as Bar
 
-from deploy.client import Client, Refused, development_sign_in
+from deploy.client import Client, Refused, api_session, development_sign_in
 from deploy.embedded import FolderInUse
 from deploy.exporter import export_results
 from deploy.importer import Progress, import_results
@@ -22,11 +22,13 @@ from deploy.messages import DataFolder, NoData, outboxes, park, settings_of
 from deploy.results_file import Rejection, UnreadableFile
 from deploy.running import PortTaken, demo, run_country, settings_of_run
 from deploy.terminal import complain, console, say, visible
+from deploy.verify import register
 from services.runtime.identity import new_signing_key, verify_key_of
 from services.runtime.settings import InvalidSettings
 
 app = cyclopts.App(name="star", help="STAR: assess, remediate, train, and share only as the factory approved.")
 app.command(park)
+register(app)
 
 Url = Annotated[str, Parameter(help="Where the gateway is", env_var="STAR_URL")]
 User = Annotated[str, Parameter(help="Demo user of an embedded run")]
@@ -38,7 +40,6 @@ Port = Annotated[
     ),
 ]
 URL = "http://127.0.0.1:8000"
-PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
 
 
 @app.command
@@ -65,7 +66,7 @@ def export(file: Path, *, url: Url = URL, user: User = "admin", token: Token = "
     """Export all finalised results in the long format."""
 
     async def main() -> None:
-        async with aiohttp.ClientSession(timeout=PATIENCE) as session:
+        async with api_session() as session:
             size = await export_results(_client(session, url, user, token), file)
         say(f"{size:,} bytes written to {file}")
 
@@ -95,7 +96,7 @@ def _client(session: aiohttp.ClientSession, url: str, user: str, token: str) -> 
 
 async def _import(file: Path, url: str, user: str, token: str) -> int:
     """Import with a progress bar; 0 when every row was good, 1 when some were not."""
-    async with aiohttp.ClientSession(timeout=PATIENCE) as session:
+    async with api_session() as session:
         with Bar(console=console) as bar:
             task = bar.add_task(f"importing {visible(file.name)}", total=None)
 

@@ -79,12 +79,20 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def with_keys(settings: Settings) -> Settings:
-    """The settings with the signing key that this data folder keeps for itself."""
-    path = settings.data_folder / "signing.key"
+    """The settings with the keys that this data folder keeps for itself; a key of the ledger may be given instead."""
     settings.data_folder.mkdir(parents=True, exist_ok=True)
+    key = _kept_key(settings.data_folder / "signing.key")
+    ledger_key = settings.ledger_key or Secret(_kept_key(settings.data_folder / "ledger.key"))
+    return msgspec.structs.replace(
+        settings, signing_key=Secret(key), verify_key=verify_key_of(key), ledger_key=ledger_key
+    )
+
+
+def _kept_key(path: Path) -> str:
+    """The key under the path; a new one, readable by its owner only, when there is none."""
     if not path.exists():
         # Whole or not at all: a key cut short by a crash would keep this folder from starting ever again.
-        unfinished = path.with_name(f".signing.{os.getpid()}")
+        unfinished = path.with_name(f".{path.stem}.{os.getpid()}")
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(new_signing_key())
@@ -93,8 +101,7 @@ def with_keys(settings: Settings) -> Settings:
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(unfinished)
         unfinished.unlink()
-    key = path.read_text().strip()
-    return msgspec.structs.replace(settings, signing_key=Secret(key), verify_key=verify_key_of(key))
+    return path.read_text().strip()
 
 
 @contextlib.asynccontextmanager

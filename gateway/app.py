@@ -94,7 +94,7 @@ def make_gateway(
     public = document if document is not None else msgspec.json.decode(DOCUMENT.read_bytes())
     signer, zone = Signer(settings.signing_key), ZoneInfo(settings.time_zone)
     replica = Replica(today=lambda: datetime.now(UTC).astimezone(zone).date())
-    source = consent_source or AccessFeed(upstreams["access"], signer, country=settings.country)
+    source = consent_source or AccessFeed(upstreams["access"], signer, settings)
     follower = Follower(source, replica, gateway_id=settings.gateway_id, lease_s=settings.lease_s)
     doors = Doors(settings.country, public, upstreams, follower, known, issuer)
     proxy = Proxy(upstreams, identity=known, signer=signer, replica=replica)

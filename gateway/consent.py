@@ -6,22 +6,28 @@ import logging
 import random
 import re
 import uuid
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
-from contracts.access import ConsentAnswer
+from contracts.access import ConsentAnswer, ConsentEntry
 from contracts.identity import Principal, Role
+from contracts.ledger import Chain, NotGenuine
 from gateway.replica import Replica, boot_clock
 from gateway.upstream import Outgoing, Upstream
 from gateway.visibility import DoesNotConnect
 from services.runtime.identity import Signer
+from services.runtime.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 2.0
 ANSWER_IN_S = 3.0
 """How much longer than the agreed wait an answer may take."""
+
+ENTRIES_AT_A_TIME = 50
+"""How many signatures are checked, some 10 ms, before other requests get their turn."""
 
 _MOST_ANSWER_BYTES = 16 * 1024 * 1024
 
@@ -30,19 +36,34 @@ class ConsentSource(Protocol):
     """Where the ledger is followed."""
 
     async def follow(self, gateway: str, *, after: int, entry_hash: str, wait_s: float) -> ConsentAnswer:
-        """What is new behind ``after``; raises ``DoesNotConnect`` when that is no place on the ledger."""
+        """What is new behind ``after``; raises ``DoesNotConnect`` when that is no place on the ledger.
+
+        Raises ``NotGenuine`` for what the ledger's key did not sign.
+        """
 
 
 class AccessFeed:
-    """The ledger as access serves it to gateways."""
+    """The ledger as access serves it to gateways; every entry is checked before anything is decided by it."""
 
-    def __init__(self, access: Upstream, signer: Signer, *, country: str) -> None:
+    def __init__(self, access: Upstream, signer: Signer, settings: Settings) -> None:
+        """``settings.ledger_anchor`` is the fingerprint of the first key; empty, the first one seen is kept to."""
         self._access = access
         self._signer = signer
-        self._country = country
+        self._country = settings.country
+        self._chain = Chain(settings.ledger_anchor)
 
     async def follow(self, gateway: str, *, after: int, entry_hash: str, wait_s: float) -> ConsentAnswer:
         """See ``ConsentSource``; raises ``ConnectionError`` for every other refusal."""
+        if after == 0:
+            self._chain = Chain(self._chain.anchor)
+        elif (after, entry_hash) != (self._chain.epoch, self._chain.hash):
+            raise DoesNotConnect("What was applied is not what was checked.")
+        answer = await self._asked(gateway, after=after, entry_hash=entry_hash, wait_s=wait_s)
+        self._chain = await _checked(self._chain, answer.entries)
+        return msgspec.structs.replace(answer, entries=tuple(map(_bare, answer.entries)))
+
+    async def _asked(self, gateway: str, *, after: int, entry_hash: str, wait_s: float) -> ConsentAnswer:
+        """What access answers, unchecked."""
         principal = Principal(subject=gateway, name="gateway", roles=frozenset({Role.GATEWAY}), country=self._country)
         query = f"gateway={gateway}&after={after}&hash={entry_hash if after else ''}&wait_s={wait_s:.3f}"
         request = Outgoing(
@@ -62,6 +83,20 @@ class AccessFeed:
             if response.status != 200:
                 raise ConnectionError(f"access answered {response.status}")
             return msgspec.json.decode(content, type=ConsentAnswer)
+
+
+async def _checked(chain: Chain, entries: Sequence[ConsentEntry]) -> Chain:
+    """The chain after the entries; raises ``NotGenuine``."""
+    for number, entry in enumerate(entries, start=1):
+        chain = chain.next(entry)
+        if number % ENTRIES_AT_A_TIME == 0:
+            await asyncio.sleep(0)
+    return chain
+
+
+def _bare(entry: ConsentEntry) -> ConsentEntry:
+    """The entry as the fold keeps it by the hundred thousand: without what was needed to check it."""
+    return msgspec.structs.replace(entry, sealed={}, key_id="", signature="", at=None)
 
 
 class Follower:
@@ -102,6 +137,11 @@ class Follower:
                 self._replica.forget()
                 await self._replica.cut_withdrawn()
                 pause_s = max(pause_s, 0.05)
+            except NotGenuine as error:
+                logger.error("the consent ledger is not genuine: buyers are refused", extra={"reason": str(error)})  # noqa: TRY400 - the reason says it all
+                self._replica.drop_lease()
+                await self._replica.cut_withdrawn()
+                pause_s = LONGEST_PAUSE_S
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the lease runs out and we ask again
                 logger.warning("access gave no lease", extra={"reason": f"{type(error).__name__}: {error}"})
                 pause_s = min(LONGEST_PAUSE_S, max(0.05, pause_s * 2))

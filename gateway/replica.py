@@ -81,6 +81,10 @@ class Replica:
         """Begin again at the first entry, without a lease."""
         self.fold = Fold()
         self._shares.clear()
+        self.drop_lease()
+
+    def drop_lease(self) -> None:
+        """Decide nothing more until the next lease."""
         self._lease_ends = float("-inf")
 
     def decide(self, buyer_id: str) -> Decision:

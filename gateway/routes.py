@@ -11,6 +11,7 @@ SERVICE_OF: Final[Mapping[str, str]] = {
     "factories": "access",
     "buyers": "access",
     "grants": "access",
+    "consent-ledger": "access",
     "questionnaires": "assessment",
     "visits": "assessment",
     "imports": "assessment",

@@ -28,13 +28,15 @@ class Fold:
         """Take the next entry; raises ``DoesNotConnect``."""
         if entry.epoch != self.epoch + 1 or entry.previous_hash != self.hash:
             raise DoesNotConnect(f"Epoch {entry.epoch} does not continue epoch {self.epoch}.")
+        self.epoch, self.hash = entry.epoch, entry.hash
+        if entry.kind is EntryKind.KEY_ANNOUNCED:
+            return
         grants = self._grants.setdefault(entry.buyer_id, {}).setdefault(entry.factory_id, {})
         match entry.kind:
             case EntryKind.GRANT_GIVEN:
                 grants[entry.grant_id] = entry
             case EntryKind.GRANT_REVOKED:
                 grants.pop(entry.grant_id, None)
-        self.epoch, self.hash = entry.epoch, entry.hash
         self._changed[entry.buyer_id] = entry.epoch
 
     def grants(self, buyer_id: str, factory_id: str) -> Mapping[str, ConsentEntry]:

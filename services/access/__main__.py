@@ -1,6 +1,6 @@
 """``python -m services.access``."""
 
-from services.access.app import make_service
+from services.access.app import make_process
 from services.runtime.service import run
 
-run("access", make_service)
+run("access", make_process)

@@ -5,8 +5,10 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import msgspec
-from litestar import Router, delete, get, post
+from litestar import MediaType, Response, Router, delete, get, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
+from litestar.response import Stream
 from uuid_utils.compat import uuid7
 
 from contracts.access import ConsentAnswer
@@ -15,8 +17,9 @@ from contracts.identity import Principal
 from contracts.permissions import Permission
 from contracts.vocabulary import ReportKind
 from services.access import queries
-from services.access.domain.consent import Approval, Grant
+from services.access.domain.grant import Approval, Grant
 from services.access.domain.party import Address, Buyer, Factory, ShortText, plain
+from services.access.domain.receipt import Receipt
 from services.access.queries import BuyerPage, FactoryPage, GrantPage, GrantView
 from services.access.store.ledger import Ledger
 from services.access.store.parties import Buyers, Factories
@@ -27,6 +30,7 @@ from services.runtime.http import Injected, PageSize, requires
 
 Code = Annotated[str, msgspec.Meta(max_length=64)]
 Purpose = Annotated[str, msgspec.Meta(max_length=500)]
+NDJSON = "application/x-ndjson"
 GatewayName = Annotated[str, Parameter(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
 
 
@@ -158,6 +162,32 @@ async def read_grant(principal: Injected[Principal], ledger: Injected[Ledger], g
     return await queries.read_grant(ledger, grant_id, principal.scope())
 
 
+@get(
+    "/grants/{grant_id:str}/receipt",
+    guards=[requires(Permission.GRANT_READ)],
+    responses={200: ResponseSpec(Receipt, description="The receipt as canonical JSON", generate_examples=False)},
+)
+async def read_receipt(principal: Injected[Principal], ledger: Injected[Ledger], grant_id: str) -> Response[bytes]:
+    """Read the receipt of one grant, which proves offline what was approved and withdrawn; keep it."""
+    content = await queries.read_receipt(ledger, grant_id, principal.scope())
+    headers = {"content-disposition": f'attachment; filename="receipt-{grant_id}.json"'}
+    return Response(content, media_type=MediaType.JSON, headers=headers)
+
+
+@get(
+    "/consent-ledger",
+    guards=[requires(Permission.CONSENT_EXPORT)],
+    media_type=NDJSON,
+    responses={
+        200: ResponseSpec(bytes, description="An entry a line", media_type=NDJSON, generate_examples=False),
+    },
+)
+async def export_ledger(ledger: Injected[Ledger]) -> Stream:
+    """Export the whole consent ledger, which proves offline that nothing was changed or left out."""
+    headers = {"content-disposition": 'attachment; filename="consent-ledger.ndjson"'}
+    return Stream(queries.export_ledger(ledger), headers=headers, media_type=NDJSON)
+
+
 @delete("/grants/{grant_id:str}", guards=[requires(Permission.GRANT_REVOKE)])
 async def revoke_grant(
     principal: Injected[Principal], ledger: Injected[Ledger], consent: Injected[Consent], grant_id: str
@@ -190,6 +220,8 @@ def routes() -> list[Router]:
         give_grant,
         list_grants,
         read_grant,
+        read_receipt,
+        export_ledger,
         revoke_grant,
     ]
     return [Router("/api/v1", route_handlers=public), Router("/internal", route_handlers=[follow_consent])]

@@ -1,13 +1,17 @@
-"""What people see of parties and grants."""
+"""What people see of parties, grants and the ledger."""
 
+from collections.abc import AsyncIterator
 from datetime import date, datetime
 
 import msgspec
 
 from contracts.identity import Scope
 from contracts.vocabulary import ReportKind
-from services.access.domain.consent import Approval, GrantRecord
+from services.access.domain.consent import PURPOSE, GrantRecord
+from services.access.domain.grant import Approval
 from services.access.domain.party import Buyer, Factory
+from services.access.domain.receipt import receipt_of
+from services.access.domain.verification import canonical, line_of
 from services.access.store.ledger import Ledger
 from services.access.store.parties import Buyers, Factories
 
@@ -81,6 +85,23 @@ async def list_grants(
     """List the grants in scope, newest first; raises ``InvalidCursor``."""
     page = await ledger.find(scope, factory_id=factory_id, buyer_id=buyer_id, limit=limit, after=after)
     return GrantPage([view(record, scope) for record in page.items], page.next_cursor)
+
+
+async def read_receipt(ledger: Ledger, grant_id: str, scope: Scope) -> bytes:
+    """The receipt of one grant as canonical JSON, the same bytes until it is revoked; raises ``NotFound``.
+
+    A buyer's receipt proves the same and names no person.
+    """
+    record = await ledger.get(grant_id, scope)
+    names = None if scope.buyer_id is None else {PURPOSE}
+    fold = await ledger.current()
+    return canonical(receipt_of([line_of(entry, names) for entry in fold.evidence(record)]))
+
+
+async def export_ledger(ledger: Ledger) -> AsyncIterator[bytes]:
+    """Every entry with everything that is sealed in it, a line of canonical JSON each."""
+    async for entry in ledger.entries():
+        yield canonical(line_of(entry)) + b"\n"
 
 
 def view(record: GrantRecord, scope: Scope) -> GrantView:

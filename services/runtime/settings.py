@@ -67,6 +67,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     verify_key: Annotated[str, _says("Identity", "its public half, for the services (base64 of 32 bytes)")] = ""
     lease_s: Annotated[float, _says("Consent", "how long a gateway may decide without hearing from access")] = 5.0
     gateway_id: Annotated[str, _says("Consent", "name of this gateway process, unique in the country")] = "gateway"
+    ledger_key: Annotated[Secret, _says("Consent", "Ed25519 key of the ledger (base64 of 32 bytes)")] = Secret()
+    ledger_previous_key: Annotated[Secret, _says("Consent", "the key that ledger_key replaces")] = Secret()
+    ledger_anchor: Annotated[str, _says("Consent", "fingerprint of the first key that is trusted; see RUNNING")] = ""
     access_url: Annotated[str, _says("Services", "where the gateway finds access")] = "http://127.0.0.1:8001"
     assessment_url: Annotated[str, _says("Services", "where it finds assessment")] = "http://127.0.0.1:8002"
     remediation_url: Annotated[str, _says("Services", "where it finds remediation")] = "http://127.0.0.1:8003"

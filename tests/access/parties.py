@@ -1,6 +1,7 @@
 """A running access service with a factory or two and a buyer or two."""
 
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,8 +23,8 @@ OTHER_BUYER = a_principal(Role.BUYER, party_id="b2")
 GATEWAY = a_principal(Role.GATEWAY)
 
 
-def with_short_leases(settings: Settings, ports: Ports) -> Service:
-    return make_service(msgspec.structs.replace(settings, lease_s=LEASE_S), ports)
+def with_short_leases(settings: Settings, ports: Ports, changes: Mapping[str, object]) -> Service:
+    return make_service(msgspec.structs.replace(settings, lease_s=LEASE_S, **changes), ports)
 
 
 def a_factory(factory_id: str = "f1", **fields: object) -> dict[str, object]:
@@ -35,9 +36,9 @@ def a_grant(grant_id: str = "g1", **fields: object) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def access(folder: Path, *, is_new: bool = True) -> AsyncIterator[Running]:
-    """Access with factories f1 and f2 and buyers b1 and b2."""
-    async with running_service(with_short_leases, folder) as running:
+async def access(folder: Path, *, is_new: bool = True, **settings: object) -> AsyncIterator[Running]:
+    """Access with factories f1 and f2 and buyers b1 and b2; ``settings`` are changes to the usual ones."""
+    async with running_service(functools.partial(with_short_leases, changes=settings), folder) as running:
         if is_new:
             for factory_id in ("f1", "f2"):
                 assert (await running.post("/api/v1/factories", ADMIN, a_factory(factory_id))).status_code == 201

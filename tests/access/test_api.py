@@ -41,6 +41,8 @@ async def service(tmp_path: Path) -> AsyncIterator[Running]:
         "/api/v1/buyers/b1",
         "/api/v1/grants",
         "/api/v1/grants/g1",
+        "/api/v1/grants/g1/receipt",
+        "/api/v1/consent-ledger",
         "/internal/consent?gateway=g",
     ],
 )
@@ -61,6 +63,10 @@ async def test_nobody_is_answered_without_a_principal(service: Running, path: st
         ("GET", "/api/v1/grants", ADVISOR, 403),
         ("DELETE", "/api/v1/grants/g1", ADMIN, 404),
         ("DELETE", "/api/v1/grants/g1", BUYER, 404),
+        ("GET", "/api/v1/grants/g1/receipt", ADVISOR, 404),
+        ("GET", "/api/v1/consent-ledger", FACTORY, 403),
+        ("GET", "/api/v1/consent-ledger", BUYER, 403),
+        ("GET", "/api/v1/consent-ledger", ADVISOR, 403),
         ("GET", "/internal/consent?gateway=g", ADMIN, 403),
         ("GET", "/api/v1/factories", GATEWAY, 403),
     ],
@@ -115,7 +121,7 @@ async def test_a_factory_approves_a_buyer(service: Running) -> None:
     assert answer.status_code == 201
     assert answer.json()["kinds"] == ["assessment", "improvement_plan"]
     (event,) = await service.until_announced(GrantGivenV1)
-    assert (event.grant_id, event.epoch, event.ends_on) == ("g1", 1, None)
+    assert (event.grant_id, event.epoch, event.ends_on) == ("g1", 2, None)
 
 
 async def test_approving_again_with_the_same_id_changes_nothing(service: Running) -> None:

@@ -26,6 +26,7 @@ from tests.support.eventually import eventually
 E = TypeVar("E", bound=Event)
 COUNTRY = "JO"
 SIGNING_KEY = new_signing_key()
+LEDGER_KEY = new_signing_key()
 FAST = RetryPolicy(attempts=4, delay_ms=20)
 
 
@@ -59,6 +60,7 @@ def settings_for(folder: Path) -> Settings:
         data_folder=folder,
         signing_key=SIGNING_KEY,  # type: ignore[arg-type]
         verify_key=verify_key_of(SIGNING_KEY),
+        ledger_key=LEDGER_KEY,  # type: ignore[arg-type]
         outbox_scan_s=0.5,
     )
 

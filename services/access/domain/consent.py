@@ -1,63 +1,25 @@
-"""The consent ledger: entries chained by hash, and the fold that tells which grants there are."""
+"""The consent ledger: entries chained by hash and signed, and the fold that tells which grants there are.
 
-import hashlib
+How an entry is hashed and signed, and which key may sign it, says ``contracts.ledger``; here is what it speaks of.
+"""
+
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
-from typing import Annotated, Final
+from datetime import datetime
 
 import msgspec
-import rfc8785
 
 from contracts.access import ConsentEntry, EntryKind, GrantGivenV1, GrantRevokedV1
-from contracts.errors import Malformed, NotFound
+from contracts.errors import NotFound
 from contracts.identity import Scope
-from contracts.vocabulary import ReportKind
+from contracts.ledger import Chain, Disclosed, LedgerKey, NotGenuine, digests, disclosures
+from services.access.domain.grant import Grant
 
-GENESIS: Final = "0" * 64
-"""The ``previous_hash`` of the first entry."""
-
-LONGEST_AHEAD_DAYS: Final = 3650
-"""A grant may not begin, nor end, further away than this: a mistyped year is no consent."""
-
-
-class GrantDatesWrong(Malformed):
-    """The days of a grant make no sense."""
-
-    code = "grant_dates_wrong"
+PURPOSE = "purpose"
+"""The sealed value that a buyer may read as well; all others name people."""
 
 
 class LedgerBroken(Exception):
     """The stored ledger is not the one that was written: an entry is missing, doubled or altered."""
-
-
-class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """The person of the factory who approved."""
-
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-    role: Annotated[str, msgspec.Meta(max_length=200)] = ""
-
-
-class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """A factory's approval of a buyer for some kinds of report, from the first day to the last, both included."""
-
-    id: str
-    factory_id: str
-    buyer_id: str
-    kinds: tuple[ReportKind, ...]
-    starts_on: date
-    ends_on: date | None = None
-    purpose: str = ""
-    approved_by: Approval | None = None
-
-    def checked(self, today: date) -> "Grant":
-        """The grant with its kinds in order; raises ``Malformed`` for no kind and for days that make no sense."""
-        if not self.kinds:
-            raise Malformed("A grant names at least one kind of report.")
-        if self.ends_on is not None and self.ends_on < max(self.starts_on, today):
-            raise GrantDatesWrong("The last day lies before the first day, or is over.")
-        if any(abs((day - today).days) > LONGEST_AHEAD_DAYS for day in (self.starts_on, self.ends_on) if day):
-            raise GrantDatesWrong(f"The days of a grant lie within {LONGEST_AHEAD_DAYS} days of today.")
-        return msgspec.structs.replace(self, kinds=tuple(sorted(set(self.kinds))))
 
 
 class GrantGiven(msgspec.Struct, frozen=True, tag_field="kind", tag=EntryKind.GRANT_GIVEN.value):
@@ -74,13 +36,20 @@ class GrantRevoked(msgspec.Struct, frozen=True, tag_field="kind", tag=EntryKind.
     buyer_id: str
 
 
-Fact = GrantGiven | GrantRevoked
+class KeyAnnounced(msgspec.Struct, frozen=True, tag_field="kind", tag=EntryKind.KEY_ANNOUNCED.value):
+    """From here on entries are signed by another key; ``public_key`` is its public half in hex."""
+
+    public_key: str
+
+
+Fact = GrantGiven | GrantRevoked | KeyAnnounced
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry: what happened, who did it and when, chained to the entry before it.
+    """One entry as it is stored: what happened, who did it and when, chained to the entry before it.
 
-    ``hash`` is the SHA-256 (hex) of the canonical JSON (RFC 8785) of everything else in the entry.
+    ``hash`` and ``signature`` are those of ``followed(entry)``. ``salt`` is secret: it keeps who reads a digest from
+    guessing what was sealed.
     """
 
     epoch: int
@@ -88,13 +57,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     fact: Fact
     previous_hash: str
+    salt: str
     hash: str = ""
+    key_id: str = ""
+    signature: str = ""
 
-    def sealed(self) -> "Entry":
-        """The entry with its hash."""
-        content = msgspec.to_builtins(self)
-        del content["hash"]
-        return msgspec.structs.replace(self, hash=hashlib.sha256(rfc8785.dumps(content)).hexdigest())
+    def signed(self, key: LedgerKey) -> "Entry":
+        """The entry with its hash and signature."""
+        done = key.signed(followed(self))
+        return msgspec.structs.replace(self, hash=done.hash, key_id=done.key_id, signature=done.signature)
 
 
 class GrantRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,26 +87,36 @@ class GrantRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Fold:
     """Who granted what to whom, read from the entries in their order; it changes by ``apply`` only."""
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+    def __init__(self, entries: Iterable[Entry] = (), *, anchor: str = "") -> None:
+        """``anchor`` is the fingerprint of the first signing key; the first one found is believed without it."""
         self._entries: list[Entry] = []
         self._records: dict[str, GrantRecord] = {}
+        self._announcements: list[Entry] = []
+        self._chain = Chain(anchor)
         for entry in entries:
             self.apply(entry)
 
     @property
     def epoch(self) -> int:
         """The epoch of the last entry, 0 before the first."""
-        return len(self._entries)
+        return self._chain.epoch
 
     @property
     def hash(self) -> str:
         """The hash of the last entry."""
-        return self._entries[-1].hash if self._entries else GENESIS
+        return self._chain.hash
+
+    @property
+    def chain(self) -> Chain:
+        """What was checked so far, with the key that is valid now."""
+        return self._chain
 
     def apply(self, entry: Entry) -> None:
         """Take the next entry; raises ``LedgerBroken`` for one that does not continue the chain."""
-        if entry.epoch != self.epoch + 1 or entry.previous_hash != self.hash or entry.sealed() != entry:
-            raise LedgerBroken(f"The entry after epoch {self.epoch} does not continue the ledger.")
+        try:
+            chain = self._chain.next(followed(entry))
+        except NotGenuine as error:
+            raise LedgerBroken(f"The entry after epoch {self.epoch} does not continue the ledger: {error}") from error
         match entry.fact:
             case GrantGiven(grant):
                 self._records[grant.id] = GrantRecord(grant=grant, given_epoch=entry.epoch, given_at=entry.at)
@@ -145,11 +126,21 @@ class Fold:
                 record = self._records[grant_id]
                 changed = msgspec.structs.replace(record, revoked_epoch=entry.epoch, revoked_at=entry.at)
                 self._records[grant_id] = changed
+            case KeyAnnounced():
+                self._announcements.append(entry)
         self._entries.append(entry)
+        self._chain = chain
 
-    def next(self, fact: Fact, *, by: str, at: datetime) -> Entry:
-        """The entry that would continue the ledger."""
-        return Entry(epoch=self.epoch + 1, at=at, by=by, fact=fact, previous_hash=self.hash).sealed()
+    def next(self, fact: Fact, *, by: str, at: datetime, salt: str, key: LedgerKey) -> Entry:
+        """The entry that would continue the ledger, signed."""
+        entry = Entry(epoch=self.epoch + 1, at=at, by=by, fact=fact, previous_hash=self.hash, salt=salt)
+        return entry.signed(key)
+
+    def evidence(self, record: GrantRecord) -> list[Entry]:
+        """The entries of a grant with the announcements that tell which keys were valid, in their order."""
+        own = [self._entries[epoch - 1] for epoch in (record.given_epoch, record.revoked_epoch) if epoch is not None]
+        keys = [entry for entry in self._announcements if entry.epoch < own[-1].epoch]
+        return sorted([*keys, *own], key=lambda entry: entry.epoch)
 
     def connects(self, epoch: int, entry_hash: str) -> bool:
         """Whether somebody who has read up to this entry has read this ledger and no other."""
@@ -181,8 +172,8 @@ def revocation(fold: Fold, grant_id: str) -> GrantRevoked | None:
     return GrantRevoked(grant_id=grant.id, factory_id=grant.factory_id, buyer_id=grant.buyer_id)
 
 
-def announced(entry: Entry) -> GrantGivenV1 | GrantRevokedV1:
-    """The event that leaves with an entry."""
+def announced(entry: Entry) -> GrantGivenV1 | GrantRevokedV1 | None:
+    """The event that leaves with an entry, if any."""
     match entry.fact:
         case GrantGiven(grant):
             return GrantGivenV1(
@@ -196,24 +187,39 @@ def announced(entry: Entry) -> GrantGivenV1 | GrantRevokedV1:
             )
         case GrantRevoked(grant_id, factory_id, buyer_id):
             return GrantRevokedV1(grant_id=grant_id, factory_id=factory_id, buyer_id=buyer_id, epoch=entry.epoch)
+        case KeyAnnounced():
+            return None
 
 
 def followed(entry: Entry) -> ConsentEntry:
-    """The entry as a gateway needs it."""
-    fact = entry.fact
-    concerned = fact.grant if isinstance(fact, GrantGiven) else fact
+    """The entry as everybody may see it."""
     shown = ConsentEntry(
         epoch=entry.epoch,
         previous_hash=entry.previous_hash,
         hash=entry.hash,
-        kind=EntryKind.GRANT_REVOKED,
-        grant_id=fact.grant.id if isinstance(fact, GrantGiven) else fact.grant_id,
-        factory_id=concerned.factory_id,
-        buyer_id=concerned.buyer_id,
+        kind=EntryKind.KEY_ANNOUNCED,
+        at=entry.at,
+        sealed=digests(disclosed(entry)),
+        key_id=entry.key_id,
+        signature=entry.signature,
     )
-    if isinstance(fact, GrantRevoked):
-        return shown
-    grant = fact.grant
-    return msgspec.structs.replace(
-        shown, kind=EntryKind.GRANT_GIVEN, kinds=grant.kinds, starts_on=grant.starts_on, ends_on=grant.ends_on
-    )
+    match entry.fact:
+        case KeyAnnounced(public_key):
+            return msgspec.structs.replace(shown, public_key=public_key)
+        case GrantRevoked(grant_id, factory_id, buyer_id):
+            parties = {"grant_id": grant_id, "factory_id": factory_id, "buyer_id": buyer_id}
+            return msgspec.structs.replace(shown, kind=EntryKind.GRANT_REVOKED, **parties)
+        case GrantGiven(grant):
+            told = {name: getattr(grant, name) for name in ("factory_id", "buyer_id", "kinds", "starts_on", "ends_on")}
+            return msgspec.structs.replace(shown, kind=EntryKind.GRANT_GIVEN, grant_id=grant.id, **told)
+
+
+def disclosed(entry: Entry) -> dict[str, Disclosed]:
+    """What is sealed in an entry: who wrote it, and of a grant its purpose and the person who approved."""
+    values = {"by": entry.by}
+    if isinstance(entry.fact, GrantGiven):
+        grant = entry.fact.grant
+        values[PURPOSE] = grant.purpose
+        if grant.approved_by is not None:
+            values |= {"approver_name": grant.approved_by.name, "approver_role": grant.approved_by.role}
+    return disclosures(values, entry.salt)

@@ -1,15 +1,22 @@
-"""The consent ledger as documents: inserting an entry under its epoch is the commit.
+"""The consent ledger as documents: inserting an entry under its epoch is the commit, and only the announced key may.
+
+To rotate the key, start with the new key and, as the previous one, the key it replaces: the announcement of the new key
+is signed by the old one, which is then worthless and may be destroyed. A process with any other key cannot write.
 
 The fold is kept in memory and only ever grows by entries that were read back from the ledger, so that it cannot
 say anything else than the ledger does, whichever process wrote.
 """
 
-from collections.abc import Callable
+import secrets
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
-from contracts.errors import Conflict, NotFound
+import msgspec
+
+from contracts.errors import Conflict, NotFound, Refusal
 from contracts.identity import Scope
-from services.access.domain.consent import Entry, Fact, Fold, GrantRecord, announced
+from contracts.ledger import LedgerKey
+from services.access.domain.consent import Entry, Fact, Fold, GrantRecord, KeyAnnounced, announced
 from services.runtime.aggregates import Aggregates, Found
 from services.runtime.documents import Documents, Sort, cursor_of, values_of
 from services.runtime.relay import Relay
@@ -19,12 +26,28 @@ APPEND_ATTEMPTS = 50
 NEWEST_FIRST: Sort = (("given_epoch", -1),)
 
 
+class KeyNotAnnounced(Refusal):
+    """This process cannot sign: its key is not the ledger's, nor may it follow the one that is."""
+
+    status = 503
+    code = "ledger_key_wrong"
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """The key that signs, the one it replaces, and the fingerprint of the first key when it is known beforehand."""
+
+    current: LedgerKey | None = None
+    previous: LedgerKey | None = None
+    anchor: str = ""
+
+
 class Ledger:
     """The ledger and what it amounts to."""
 
-    def __init__(self, documents: Documents, *, source: str, relay: Relay) -> None:
+    def __init__(self, documents: Documents, *, keys: Keys, source: str, relay: Relay) -> None:
         self._entries = Aggregates(documents.collection("ledger"), Entry, source=source, relay=relay)
-        self._fold = Fold()
+        self._keys = keys
+        self._fold = Fold(anchor=keys.anchor)
 
     async def current(self) -> Fold:
         """The fold of everything on the ledger, whole country; raises ``LedgerBroken``."""
@@ -41,17 +64,39 @@ class Ledger:
         """Write what the decision says as the next entry with its event, durably; nothing when it is ``None``.
 
         The decision runs again on the newer fold when another writer took the epoch. Raises ``Conflict`` when
-        that happens too often, and whatever the decision refuses.
+        that happens too often, ``KeyNotAnnounced``, and whatever the decision refuses.
         """
         for _ in range(APPEND_ATTEMPTS):
-            fold = await self.current()
+            fold = await self.announce_key(at=at)
             fact = decide(fold)
             if fact is None:
                 return fold
-            entry = fold.next(fact, by=by, at=at)
-            if await self._insert(entry):
+            if await self._insert(fold, fact, by=by, at=at, key=self._current()):
                 return await self.current()
         raise Conflict("Too many others are writing the ledger; try again.")
+
+    async def announce_key(self, *, at: datetime) -> Fold:
+        """Announce this process's key unless it is the valid one; raises ``KeyNotAnnounced`` when it cannot be."""
+        key = self._current()
+        for _ in range(APPEND_ATTEMPTS):
+            fold = await self.current()
+            if fold.chain.key == key.public:
+                return fold
+            signing = self._keys.previous if fold.epoch else key
+            if signing is None or fold.chain.key not in {"", signing.public} or key.id in fold.chain.announced:
+                raise KeyNotAnnounced("The consent ledger is signed by another key than the one given to access.")
+            await self._insert(fold, KeyAnnounced(key.public), by="access", at=at, key=signing)
+        raise Conflict("Too many others are writing the ledger; try again.")
+
+    async def entries(self) -> AsyncIterator[Entry]:
+        """Every entry in order, a page in memory at a time."""
+        epoch, is_over = 0, False
+        while not is_over:
+            page = await self._entries.find({"_id": {"$gt": _key(epoch)}}, sort=[("_id", 1)], limit=PAGE)
+            for entry in page.items:
+                epoch = entry.epoch
+                yield entry
+            is_over = page.next_cursor is None
 
     async def get(self, grant_id: str, scope: Scope) -> GrantRecord:
         """Read one grant; raises ``NotFound`` for what is absent or out of scope."""
@@ -76,10 +121,17 @@ class Ledger:
             found.append(record)
         return Found(found, None)
 
-    async def _insert(self, entry: Entry) -> bool:
-        """Write the entry; tell whether this call wrote it and nobody else had taken the epoch."""
+    def _current(self) -> LedgerKey:
+        if self._keys.current is None:
+            raise KeyNotAnnounced("Access was started without the key of the consent ledger.")
+        return self._keys.current
+
+    async def _insert(self, fold: Fold, fact: Fact, *, by: str, at: datetime, key: LedgerKey) -> bool:
+        """Write the next entry; tell whether this call wrote it and nobody else had taken the epoch."""
+        entry = fold.next(fact, by=by, at=at, salt=secrets.token_hex(16), key=key)
+        event = announced(entry)
         try:
-            return await self._entries.create(_key(entry.epoch), entry, (announced(entry),))
+            return await self._entries.create(_key(entry.epoch), entry, (event,) if event else ())
         except Conflict:
             return False
 

@@ -5,6 +5,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -83,6 +84,7 @@ class Consent:
         """Take the charge once. The unknown leases are counted from after that: no earlier process gives more."""
         async with self._opening:
             if not self._charge.is_taken:
+                await self._ledger.announce_key(at=datetime.now(UTC))
                 unknown_s = await self._charge.take()
                 # Should reading the ledger fail, unknown leases are taken to know everything.
                 self._leases = Leases(unknown_until=self._clock() + unknown_s, unknown_epoch=sys.maxsize)

@@ -7,7 +7,8 @@ import msgspec
 
 from contracts.errors import Conflict, NotFound
 from contracts.identity import Principal, Scope
-from services.access.domain.consent import Fold, Grant, GrantGiven, GrantRecord, revocation
+from services.access.domain.consent import Fold, GrantGiven, GrantRecord, revocation
+from services.access.domain.grant import Grant
 from services.access.store.ledger import Ledger
 from services.access.store.parties import Buyers, Factories
 from services.access.usecases.consent import Consent

@@ -1,0 +1,164 @@
+"""Commands on the consent ledger: fetch it, tell its first key, and check it or a receipt offline."""
+
+import asyncio
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Annotated, BinaryIO, TypeVar
+
+import cyclopts
+from cyclopts import Parameter
+
+from contracts.ledger import Chain, LedgerKey, NotGenuine
+from deploy.client import Client, api_session, development_sign_in
+from deploy.terminal import complain, say
+from services.access.domain.receipt import Receipt, verified_receipt
+from services.access.domain.verification import verified_ledger
+from services.runtime.identity import new_signing_key
+
+Url = Annotated[str, Parameter(help="Where the gateway is", env_var="STAR_URL")]
+User = Annotated[str, Parameter(help="Demo user of an embedded run")]
+Token = Annotated[str, Parameter(help="Access token, for a deployed country", env_var="STAR_TOKEN")]
+Anchor = Annotated[
+    str, Parameter(help="Fingerprint of the first key, from somebody you trust", env_var="STAR_LEDGER_ANCHOR")
+]
+Checked = TypeVar("Checked")
+URL = "http://127.0.0.1:8000"
+LONGEST_LINE = 64 * 1024
+LARGEST_RECEIPT = 16 * 1024 * 1024
+
+
+def ledger_key(*, new: bool = False, url: Url = URL, user: User = "admin", token: Token = "") -> None:
+    """Tell the fingerprint of the ledger's first key, which anchors all trust; with --new make a key instead."""
+    if new:
+        seed = new_signing_key()
+        print(f"STAR_LEDGER_KEY={seed}\nSTAR_LEDGER_ANCHOR={LedgerKey(seed).id}")
+        return
+    with tempfile.TemporaryDirectory(prefix="star-ledger-") as folder:
+        path = Path(folder) / "ledger.ndjson"
+        asyncio.run(_export(path, url, user, token))
+        chain = _checked(lambda: _ledger(path, "", {}))
+    print(chain.anchor)
+
+
+def export_ledger(file: Path, *, url: Url = URL, user: User = "admin", token: Token = "") -> None:
+    """Export the whole consent ledger, a line an entry; it names people: keep it safe."""
+    size = asyncio.run(_export(file, url, user, token))
+    say(f"{size:,} bytes written to {file}")
+
+
+def verify_ledger(
+    file: Path,
+    *,
+    anchor: Anchor = "",
+    head: Annotated[str, Parameter(help="Noted earlier, EPOCH:HASH: the ledger must hold it")] = "",
+    receipt: Annotated[Path | None, Parameter(help="A receipt whose entries the ledger must hold")] = None,
+) -> None:
+    """Check every entry of an exported ledger, offline: hashes, order, signatures and keys."""
+    noted = _noted(head)
+    if receipt is not None:
+        noted |= {event.epoch: event.hash for event in _checked(lambda: _receipt(receipt, anchor)).events}
+    chain = _checked(lambda: _ledger(file, anchor, noted))
+    say(f"Genuine: {chain.epoch:,} entries, signed by {len(chain.announced)} keys in turn.", "bold")
+    _tell_anchor(chain.anchor, anchor)
+    say(f"Head: {chain.epoch}:{chain.hash}")
+    if noted:
+        say(f"It holds what was noted up to epoch {max(noted)}. Entries that were cut off behind that do not show.")
+    else:
+        say("Entries cut off at the end do not show: compare with --head, noted earlier, or with a --receipt.")
+
+
+def verify_receipt(file: Path, *, anchor: Anchor = "") -> None:
+    """Check a receipt, offline, and tell what it proves."""
+    receipt = _checked(lambda: _receipt(file, anchor))
+    say(f"Genuine: consent {receipt.record_id}.", "bold")
+    for event in receipt.events:
+        say(f"{event.event_time.isoformat()}  {event.event_state}, epoch {event.epoch}")
+    purpose, given = receipt.purposes[0], receipt.events[0]
+    say(f"By {receipt.pii_principal_id} for {', '.join(purpose.recipient_third_parties)}: {purpose.purpose or '-'}")
+    say(f"{', '.join(each.pii_type for each in purpose.pii_information)}")
+    say(f"from {given.valid_from} until {given.valid_until or 'withdrawn'}")
+    _tell_anchor(receipt.proof.anchor, anchor)
+    say(f"Head: {receipt.proof.epoch}:{receipt.proof.hash}")
+    say("What came after this does not show here, such as a later withdrawal or a replaced key: the ledger shows it.")
+
+
+def register(app: cyclopts.App) -> None:
+    """Add the commands to the command line."""
+    for command in (ledger_key, export_ledger, verify_ledger, verify_receipt):
+        app.command(command)
+
+
+def _checked(check: Callable[[], Checked]) -> Checked:
+    """The result of a check; what is not genuine is told and ends the command with 1."""
+    try:
+        return check()
+    except NotGenuine as error:
+        complain(f"NOT genuine: {error}")
+        sys.exit(1)
+
+
+def _noted(head: str) -> dict[int, str]:
+    if not head:
+        return {}
+    found = re.fullmatch(r"([1-9][0-9]*):([0-9a-f]{64})", head, re.ASCII)
+    if found is None:
+        complain("--head is EPOCH:HASH, as verify-ledger prints it.")
+        sys.exit(2)
+    return {int(found[1]): found[2]}
+
+
+def _tell_anchor(found: str, expected: str) -> None:
+    say(f"Anchor: {found}")
+    if not expected:
+        say("The anchor was not compared: give --anchor, from somebody you trust, or anybody could have signed this.")
+
+
+def _receipt(path: Path, anchor: str) -> Receipt:
+    with path.open("rb") as file:
+        return verified_receipt(file.read(LARGEST_RECEIPT), anchor=anchor)
+
+
+def _ledger(path: Path, anchor: str, noted: dict[int, str]) -> Chain:
+    with path.open("rb") as file:
+        return verified_ledger(_lines(file), anchor=anchor, noted=noted)
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines; one that is too long comes in pieces, which are no entries."""
+    return iter(lambda: file.readline(LONGEST_LINE), b"")
+
+
+async def _export(path: Path, url: str, user: str, token: str) -> int:
+    """Write the ledger, whole or not at all, readable by its owner only; raises ``Refused``. Tells the size."""
+    unfinished = path.with_name(f".{path.name}.part")
+    size = 0
+    try:
+        with _private(unfinished) as file:
+            async with _client(url, user, token) as client:
+                async for chunk in client.stream("/consent-ledger"):
+                    size += file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return size
+
+
+def _private(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+
+@contextlib.asynccontextmanager
+async def _client(url: str, user: str, token: str) -> AsyncIterator[Client]:
+    async def given(_: str) -> str:
+        return token
+
+    async with api_session() as session:
+        sign_in: Callable[[str], Awaitable[str]] = given if token else development_sign_in(session, url)
+        yield Client(session, url, user, sign_in)

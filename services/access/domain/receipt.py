@@ -1,0 +1,189 @@
+"""Receipts of consent that prove themselves offline, in the shape of ISO/IEC TS 27560 records and receipts.
+
+How the terms of TS 27560 map: it speaks of a person (the PII principal) who consents towards a PII controller. Here the
+consenting party is a factory, a legal person: ``pii_principal_id`` is the factory's id. The programme is the controller
+that holds the reports, the buyer is the recipient, ``pii_information`` are the kinds of report, and the lawful basis
+is consent. Events are the approval and, once there was one, the withdrawal; ``valid_from`` and ``valid_until`` are days
+in the programme's time zone, both included, none without an end. ``proof`` is ours: the signed entries of the ledger
+with every announcement of a key before them.
+
+Everything outside of ``proof`` follows from it, and the bytes are canonical JSON (RFC 8785): a receipt is checked by
+making it again from its proof and comparing every byte.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Final
+
+import msgspec
+import rfc8785
+
+from contracts.access import ConsentEntry, EntryKind
+from contracts.ledger import Chain, NotGenuine, check_disclosed
+from contracts.vocabulary import ReportKind
+from services.access.domain.consent import PURPOSE
+from services.access.domain.verification import Line, canonical
+
+SCHEMA_VERSION: Final = "ISO/IEC TS 27560:2023; star.consent-receipt.1"
+
+
+class Information(msgspec.Struct, frozen=True, kw_only=True):
+    """A category of data."""
+
+    pii_type: ReportKind
+
+
+class Purpose(msgspec.Struct, frozen=True, kw_only=True):
+    """What for, on which basis, which data, who holds it, who receives it and how the consent is withdrawn."""
+
+    purpose: str
+    lawful_basis: str
+    pii_information: tuple[Information, ...]
+    pii_controllers: tuple[str, ...]
+    recipient_third_parties: tuple[str, ...]
+    withdrawal_method: str
+
+
+class Party(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who takes part."""
+
+    party_id: str
+    party_role: str
+
+
+class ConsentEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to the consent, and its place on the ledger."""
+
+    event_time: datetime
+    event_type: str
+    event_state: str
+    entity_id: str
+    valid_from: date | None
+    valid_until: date | None
+    epoch: int
+    hash: str
+    key_id: str
+    signature: str
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """The entries that the receipt is made from; ``anchor`` is the fingerprint of the first key among them."""
+
+    anchor: str
+    epoch: int
+    hash: str
+    key_id: str
+    signature: str
+    entries: tuple[Line, ...]
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A receipt; ``record_id`` is the grant's id, and ``receipt_id`` changes with the state of the record."""
+
+    schema_version: str
+    record_id: str
+    receipt_id: str
+    pii_principal_id: str
+    purposes: tuple[Purpose, ...]
+    party_identification: tuple[Party, ...]
+    events: tuple[ConsentEvent, ...]
+    proof: Proof
+
+
+class _Claimed(msgspec.Struct, frozen=True):
+    """The part of a receipt that the rest must follow from."""
+
+    proof: Proof
+
+
+def receipt_of(lines: Sequence[Line]) -> Receipt:
+    """The receipt of one grant: announcements, the approval, perhaps the withdrawal; raises ``NotGenuine``."""
+    own = [line for line in lines if line.entry.kind is not EntryKind.KEY_ANNOUNCED]
+    if not own or own[0].entry.kind is not EntryKind.GRANT_GIVEN or lines[-1] is not own[-1]:
+        raise NotGenuine("The proof does not hold an approval.")
+    given, *others = own
+    if len(others) > 1 or any(not _ends(given, other) for other in others):
+        raise NotGenuine("The proof holds more than one approval and its withdrawal.")
+    grant, last = given.entry, lines[-1].entry
+    purpose = given.disclosed.get(PURPOSE)
+    return Receipt(
+        schema_version=SCHEMA_VERSION,
+        record_id=grant.grant_id,
+        receipt_id=f"{grant.grant_id}.{last.epoch}",
+        pii_principal_id=grant.factory_id,
+        purposes=(_purpose(grant, purpose.value if purpose else ""),),
+        party_identification=(
+            Party(party_id=grant.factory_id, party_role="pii_principal"),
+            Party(party_id="programme", party_role="pii_controller"),
+            Party(party_id=grant.buyer_id, party_role="recipient"),
+        ),
+        events=tuple(_event(line.entry, grant) for line in (given, *others)),
+        proof=Proof(
+            anchor=lines[0].entry.key_id,
+            epoch=last.epoch,
+            hash=last.hash,
+            key_id=last.key_id,
+            signature=last.signature,
+            entries=tuple(lines),
+        ),
+    )
+
+
+def verified_receipt(content: bytes, *, anchor: str = "") -> Receipt:
+    """Check the bytes of a receipt and read it; raises ``NotGenuine``.
+
+    What it cannot show: entries after its last one, such as a later withdrawal, and that a key was replaced by an
+    announcement that was left out. The ledger shows both.
+    """
+    try:
+        claimed = msgspec.json.decode(content, type=_Claimed).proof
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise NotGenuine("This cannot be read as a receipt.") from error
+    chain = Chain(anchor)
+    try:
+        for line in claimed.entries:
+            chain = chain.later(line.entry)
+            check_disclosed(line.entry, line.disclosed)
+        receipt = receipt_of(claimed.entries)
+        is_exact = canonical(receipt) == content
+    except rfc8785.CanonicalizationError as error:
+        raise NotGenuine("This cannot be read as a receipt.") from error
+    if not is_exact:
+        raise NotGenuine("The receipt says something else than its proof.")
+    return receipt
+
+
+def _ends(given: Line, other: Line) -> bool:
+    """Whether the entry withdraws what was given."""
+    names = ("grant_id", "factory_id", "buyer_id")
+    is_same = all(getattr(given.entry, name) == getattr(other.entry, name) for name in names)
+    return other.entry.kind is EntryKind.GRANT_REVOKED and is_same
+
+
+def _purpose(grant: ConsentEntry, purpose: str) -> Purpose:
+    return Purpose(
+        purpose=purpose,
+        lawful_basis="consent",
+        pii_information=tuple(Information(pii_type=kind) for kind in grant.kinds),
+        pii_controllers=("programme",),
+        recipient_third_parties=(grant.buyer_id,),
+        withdrawal_method=f"DELETE /api/v1/grants/{grant.grant_id}",
+    )
+
+
+def _event(entry: ConsentEntry, grant: ConsentEntry) -> ConsentEvent:
+    if entry.at is None:
+        raise NotGenuine(f"Epoch {entry.epoch} has no time.")
+    is_given = entry.kind is EntryKind.GRANT_GIVEN
+    return ConsentEvent(
+        event_time=entry.at,
+        event_type="explicit",
+        event_state="consent given" if is_given else "consent withdrawn",
+        entity_id=grant.factory_id,
+        valid_from=grant.starts_on if is_given else None,
+        valid_until=grant.ends_on if is_given else None,
+        epoch=entry.epoch,
+        hash=entry.hash,
+        key_id=entry.key_id,
+        signature=entry.signature,
+    )

@@ -1,0 +1,61 @@
+"""Signed entries and whole ledgers, made by the real functions."""
+
+from datetime import UTC, date, datetime
+
+from contracts.ledger import LedgerKey
+from contracts.vocabulary import ReportKind
+from services.access.domain.consent import Entry, Fact, Fold, GrantGiven, GrantRevoked, KeyAnnounced
+from services.access.domain.grant import Approval, Grant
+from services.access.domain.receipt import receipt_of
+from services.access.domain.verification import canonical, line_of
+from services.runtime.identity import new_signing_key
+
+NOW = datetime(2026, 3, 10, 8, tzinfo=UTC)
+TODAY = date(2026, 3, 10)
+KEY = LedgerKey(new_signing_key())
+NEXT_KEY = LedgerKey(new_signing_key())
+STRANGER = LedgerKey(new_signing_key())
+SALT = "5a" * 16
+
+
+def a_grant(grant_id: str = "g1", **fields: object) -> Grant:
+    told = {"id": grant_id, "factory_id": "f1", "buyer_id": "b1", "kinds": tuple(ReportKind), "starts_on": TODAY}
+    return Grant(**{**told, **fields})  # type: ignore[arg-type]
+
+
+def signed_next(fold: Fold, fact: Fact, key: LedgerKey = KEY) -> Entry:
+    return fold.next(fact, by="someone", at=NOW, salt=SALT, key=key)
+
+
+def a_fold(*facts: Fact) -> tuple[Fold, list[Entry]]:
+    """A ledger of the announcement of the key and these facts, with its entries."""
+    fold, entries = Fold(), []
+    for fact in (KeyAnnounced(KEY.public), *facts):
+        entries.append(signed_next(fold, fact))
+        fold.apply(entries[-1])
+    return fold, entries
+
+
+def a_rotated_ledger() -> tuple[Fold, list[Entry]]:
+    """Two grants, another key, and the revocation of the first grant under it."""
+    person = Approval(name="Rana", role="owner")
+    fold, entries = a_fold(GrantGiven(a_grant(purpose="Näherin 東", approved_by=person)), GrantGiven(a_grant("g2")))
+    for fact, key in (
+        (KeyAnnounced(NEXT_KEY.public), KEY),
+        (GrantRevoked(grant_id="g1", factory_id="f1", buyer_id="b1"), NEXT_KEY),
+    ):
+        entries.append(signed_next(fold, fact, key))
+        fold.apply(entries[-1])
+    return fold, entries
+
+
+def lines_of(entries: list[Entry]) -> list[bytes]:
+    """The exported ledger, line by line."""
+    return [canonical(line_of(entry)) + b"\n" for entry in entries]
+
+
+def a_receipt(fold: Fold, grant_id: str = "g1", names: set[str] | None = None) -> bytes:
+    """The receipt of a grant, showing these sealed values only."""
+    record = fold.record(grant_id)
+    assert record is not None
+    return canonical(receipt_of([line_of(entry, names) for entry in fold.evidence(record)]))
