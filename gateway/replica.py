@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import date
 
 import msgspec
@@ -151,7 +151,7 @@ class Guard:
         """Send one message; raises ``Withdrawn`` instead, also while the client is too slow to take it."""
         if not self.stands():
             raise Withdrawn("What was shared with you has just changed; ask again.")
-        self._sending = asyncio.ensure_future(_awaited(send(message)))
+        self._sending = asyncio.ensure_future(_sent(send, message))
         try:
             while not self._sending.done():
                 left = max(0.0, self._replica.lease_left_s()) + 0.001
@@ -175,5 +175,6 @@ class Guard:
         self._replica.release(self)
 
 
-async def _awaited(sending: Awaitable[None]) -> None:
-    await sending
+async def _sent(send: Send, message: Message) -> None:
+    """The sending as a coroutine: a task that is cut before its first step has called nothing."""
+    await send(message)

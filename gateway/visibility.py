@@ -37,6 +37,8 @@ class Fold:
                 grants[entry.grant_id] = entry
             case EntryKind.GRANT_REVOKED:
                 grants.pop(entry.grant_id, None)
+                if not grants:  # what was revoked takes no room
+                    del self._grants[entry.buyer_id][entry.factory_id]
         self._changed[entry.buyer_id] = entry.epoch
 
     def grants(self, buyer_id: str, factory_id: str) -> Mapping[str, ConsentEntry]:
@@ -44,7 +46,7 @@ class Fold:
         return self._grants.get(buyer_id, {}).get(factory_id, {})
 
     def factories(self, buyer_id: str) -> frozenset[str]:
-        """The factories that ever granted the buyer anything."""
+        """The factories with a grant to the buyer that was not revoked."""
         return frozenset(self._grants.get(buyer_id, ()))
 
     def changed(self, buyer_id: str) -> int:
