@@ -66,7 +66,7 @@ def test_demo_fails_when_a_step_does_and_writes_the_steps_until_then(tmp_path: P
     assert told.returncode == 1, told.stdout + told.stderr
     assert "expected 20" in told.stderr
     steps = msgspec.json.decode((tmp_path / "steps.json").read_bytes(), type=list[Step])
-    assert steps[-1].status == 500
+    assert steps[-1].status == 503
 
 
 def amiss(told: subprocess.CompletedProcess[str]) -> str:

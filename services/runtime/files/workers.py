@@ -31,8 +31,14 @@ class Workers:
         except BaseException:
             self._free.release()
             raise
-        running.add_done_callback(lambda _: self._free.release())
+        running.add_done_callback(self._done)
         return await asyncio.shield(running)
+
+    def _done(self, running: "asyncio.Future[Result]") -> None:
+        """Free the thread; what a call raises whose caller has left is nobody's to hear."""
+        self._free.release()
+        if not running.cancelled():
+            running.exception()
 
     async def finish(self, call: Callable[[], None]) -> None:
         """Clean up in a thread: never refused, run to its end, and also done when the threads were stopped."""

@@ -1,6 +1,7 @@
 """The bounded threads: nobody waits for ever, and a cancelled caller does not free a thread that still works."""
 
 import asyncio
+import gc
 import threading
 
 import pytest
@@ -45,3 +46,27 @@ async def test_the_failure_of_a_call_reaches_the_caller() -> None:
     with pytest.raises(ZeroDivisionError):
         await workers.run(lambda: 1 // 0)
     workers.stop()
+
+
+async def test_what_a_call_raises_after_its_caller_left_is_nobody_s_to_hear() -> None:
+    heard: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+    workers = Workers("test", size=1, patience_s=5)
+    begun, may_fail = threading.Event(), threading.Event()
+
+    def fails_late() -> None:
+        begun.set()
+        may_fail.wait(5)
+        raise ValueError("the file was closed meanwhile")
+
+    caller = asyncio.ensure_future(workers.run(fails_late))
+    await asyncio.to_thread(begun.wait, 5)
+    caller.cancel()
+    await asyncio.wait({caller})
+    del caller
+    may_fail.set()
+    for _ in range(3):
+        await workers.run(lambda: None)
+        gc.collect()
+    workers.stop()
+    assert heard == []
