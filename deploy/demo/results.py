@@ -9,25 +9,11 @@ from typing import Any, Final
 
 from deploy.demo.people import COUNTRY, FACTORIES
 from deploy.demo.register import original_id
+from services.assessment.domain.results import COLUMNS
 
 SEED: Final = 20_260_101
 CYCLES: Final = 3
 FIRST_YEAR: Final = 2023
-HEADER: Final = (
-    "Country",
-    "Factory id",
-    "Cycle",
-    "Quest id",
-    "start date",
-    "TQ name",
-    "Cluster",
-    "CP",
-    "Question id",
-    "label",
-    "type",
-    "tags",
-    "finding",
-)
 
 POINT_RATES: Final[Mapping[str, float]] = {
     "child_labourers": 0.01,
@@ -82,7 +68,7 @@ def write_results(
     rows = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(HEADER)
+        writer.writerow(COLUMNS)
         for cycle in range(1, cycles + 1):
             for number in range(1, factories + 1):
                 for row in assessment(number, cycle, questionnaire):

@@ -14,14 +14,15 @@ import msgspec
 from contracts.identifiers import Id
 from deploy.demo.load import publish, register
 from deploy.demo.people import factory_id
-from deploy.demo.results import HEADER, assessment
+from deploy.demo.results import assessment
 from deploy.importer import Progress, import_results
 from deploy.results_file import Rejection
+from services.assessment.domain.results import COLUMNS
 from tests.support.star import StarRun
 
 FACTORIES = 40
 Row = list[str]
-Columns = {name: position for position, name in enumerate(HEADER)}
+Columns = {name: position for position, name in enumerate(COLUMNS)}
 
 
 class Country(msgspec.Struct):
@@ -99,7 +100,7 @@ def running_country(folder: Path, factories: int = FACTORIES) -> Iterator[Countr
     country.star.close()
 
 
-def a_file(path: Path, rows: Sequence[Sequence[str]], header: Sequence[str] = HEADER, **dialect: Any) -> Path:
+def a_file(path: Path, rows: Sequence[Sequence[str]], header: Sequence[str] = COLUMNS, **dialect: Any) -> Path:
     """Write rows as a results file."""
     text = io.StringIO(newline="")
     csv.writer(text, **dialect).writerows([header, *rows])

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from deploy.client import Refused
-from deploy.demo.results import HEADER
 from deploy.results_file import UnreadableFile
+from services.assessment.domain.results import COLUMNS
 from tests.deploy.country import Columns, Country, Row, Visit, a_file, exported, imported, started
 from tests.support.eventually import eventually
 from tests.support.star import typed
@@ -117,11 +117,11 @@ async def test_a_file_is_understood(country: Country, tmp_path: Path, name: str)
 async def test_columns_may_stand_in_another_order_among_others(country: Country, tmp_path: Path) -> None:
     visit = country.visit(8)
     rows = [["mine", *reversed(row)] for row in visit.rows]
-    path = a_file(tmp_path / "results.csv", rows, header=["notes", *reversed(HEADER)])
+    path = a_file(tmp_path / "results.csv", rows, header=["notes", *reversed(COLUMNS)])
     assert (await imported(country.star, path)).counts == (8, 0, 0)
 
 
-GOOD = ",".join(HEADER).encode()
+GOOD = ",".join(COLUMNS).encode()
 NO_RESULTS: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "is empty"),
     "only a byte order mark": (b"\xef\xbb\xbf", "is empty"),
@@ -159,7 +159,7 @@ async def test_nothing_is_imported_of_a_file_that_breaks_off_as_latin_1(country:
 
 
 async def test_a_file_without_a_column_is_refused_by_its_name(country: Country, tmp_path: Path) -> None:
-    path = a_file(tmp_path / "results.csv", [], header=HEADER[:-1])
+    path = a_file(tmp_path / "results.csv", [], header=COLUMNS[:-1])
     with pytest.raises(Refused, match="each of these columns once: finding"):
         await imported(country.star, path)
 
