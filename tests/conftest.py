@@ -9,6 +9,7 @@ import pytest
 from tests.servers import RabbitMQ, S3Endpoint, minio, mongo, rabbitmq, versitygw
 
 TESTS = Path(__file__).parent
+WITH_SERVERS = {"journeys", "runtime"}
 WHOLE_COUNTRIES = {"crash", "deploy", "journeys"}
 
 
@@ -23,12 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a folder on one worker, so that its servers start once; whole countries are slow."""
+    """Keep a file, or a folder that shares servers, on one worker; whole countries are slow."""
     for item in items:
         place = item.path.relative_to(TESTS)
         folder = place.parts[0]
-        by_file = folder in {"crash", "deploy"}
-        item.add_marker(pytest.mark.xdist_group(str(place if by_file else place.parent)))
+        item.add_marker(pytest.mark.xdist_group(str(place.parent if folder in WITH_SERVERS else place)))
         if folder in WHOLE_COUNTRIES:
             item.add_marker(pytest.mark.slow)
 
