@@ -22,8 +22,8 @@ test: .venv-dev ## run the whole suite; installs and starts the real servers on 
 	@$(BIN)/python -m tests.servers install
 	@$(BIN)/pytest -q -n 2 --dist loadgroup
 
-test-fast: .venv-dev ## run what needs no server, in under a minute
-	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not servers and not slow"
+test-fast: .venv-dev ## run what needs no server, in about a minute
+	@$(BIN)/pytest -q -n 4 --dist loadgroup -m "not servers and not slow"
 
 test-crash: .venv-dev ## kill random processes 200 times while a workload runs
 	@$(BIN)/python -m tests.servers install
@@ -31,7 +31,7 @@ test-crash: .venv-dev ## kill random processes 200 times while a workload runs
 
 check: lint types imports ## style, types, imports, generated files and the fast tests: the one command to know
 	@$(BIN)/python -m deploy.schemas --check
-	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not servers and not slow"
+	@$(BIN)/pytest -q -n 4 --dist loadgroup -m "not servers and not slow"
 
 bench: .venv-dev ## measure the importer, side by side with writing one row at a time
 	@$(BIN)/python -m tests.bench
