@@ -14,11 +14,12 @@ import uvloop
 from cyclopts import Parameter, validators
 from rich.progress import Progress as Bar
 
-from deploy.client import Client, Refused, api_session, development_sign_in
+from deploy.client import Refused, client_of
 from deploy.embedded import FolderInUse
 from deploy.exporter import export_results
 from deploy.importer import Progress, import_results
 from deploy.messages import DataFolder, NoData, outboxes, park, settings_of
+from deploy.options import URL, Token, Url, User
 from deploy.results_file import Rejection, UnreadableFile
 from deploy.running import PortTaken, demo, run_country, settings_of_run
 from deploy.terminal import complain, console, say, visible
@@ -30,16 +31,12 @@ app = cyclopts.App(name="star", help="STAR: assess, remediate, train, and share 
 app.command(park)
 register(app)
 
-Url = Annotated[str, Parameter(help="Where the gateway is", env_var="STAR_URL")]
-User = Annotated[str, Parameter(help="Demo user of an embedded run")]
-Token = Annotated[str, Parameter(help="Access token, for a deployed country", env_var="STAR_TOKEN")]
 Port = Annotated[
     int,
     Parameter(
         help="Port to listen on; 0 takes a free one", env_var="STAR_PORT", validator=validators.Number(gte=0, lte=65535)
     ),
 ]
-URL = "http://127.0.0.1:8000"
 
 
 @app.command
@@ -66,8 +63,8 @@ def export(file: Path, *, url: Url = URL, user: User = "admin", token: Token = "
     """Export all finalised results in the long format."""
 
     async def main() -> None:
-        async with api_session() as session:
-            size = await export_results(_client(session, url, user, token), file)
+        async with client_of(url, user, token) as client:
+            size = await export_results(client, file)
         say(f"{size:,} bytes written to {file}")
 
     uvloop.run(main())
@@ -87,16 +84,9 @@ def keys() -> None:
     print(f"STAR_SIGNING_KEY={key}\nSTAR_VERIFY_KEY={verify_key_of(key)}")
 
 
-def _client(session: aiohttp.ClientSession, url: str, user: str, token: str) -> Client:
-    async def given(_: str) -> str:
-        return token
-
-    return Client(session, url, user, given if token else development_sign_in(session, url))
-
-
 async def _import(file: Path, url: str, user: str, token: str) -> int:
     """Import with a progress bar; 0 when every row was good, 1 when some were not."""
-    async with api_session() as session:
+    async with client_of(url, user, token) as client:
         with Bar(console=console) as bar:
             task = bar.add_task(f"importing {visible(file.name)}", total=None)
 
@@ -106,7 +96,7 @@ async def _import(file: Path, url: str, user: str, token: str) -> int:
                 text = f"{progress.lines:,} rows, {progress.finalised:,} visits finalised"
                 bar.update(task, total=progress.total, completed=progress.lines, description=text)
 
-            done = await import_results(_client(session, url, user, token), file, report)
+            done = await import_results(client, file, report)
     for reason in done.refused:
         say(f"not finalised: {reason}")
     say(f"{done.imported:,} imported, {done.unchanged:,} unchanged, {done.rejected:,} rejected")

@@ -1,5 +1,6 @@
 """A client of the public API, for the command line and the demo: one person, one session, problems as exceptions."""
 
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
@@ -125,6 +126,17 @@ class Client:
         if not self._token:
             self._token = await self._sign_in(self.user)
         return f"Bearer {self._token}"
+
+
+@contextlib.asynccontextmanager
+async def client_of(url: str, user: str, token: str = "") -> AsyncIterator[Client]:
+    """The API with the access token, or without one as a demo user of an embedded run."""
+
+    async def given(_: str) -> str:
+        return token
+
+    async with api_session() as session:
+        yield Client(session, url, user, given if token else development_sign_in(session, url))
 
 
 def development_sign_in(session: aiohttp.ClientSession, url: str) -> SignIn:

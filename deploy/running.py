@@ -1,18 +1,17 @@
 """``star run`` and ``star demo``: a country in one process, with the demo country or with one walk through the path."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import aiohttp
 import msgspec
 
-from deploy.client import Client, Refused, api_session, development_sign_in
+from deploy.client import Refused, client_of
 from deploy.demo.load import load_demo
 from deploy.demo.path import walk_the_path
 from deploy.demo.people import BUYERS, COUNTRY, FACTORIES, PEOPLE, STAFF, TIME_ZONE
@@ -103,13 +102,6 @@ async def _load_once(folder: Path, url: str) -> None:
         say("demo country: interrupted; the next start completes it")
     except Exception as error:  # noqa: BLE001 - the demo must not take the country down with it
         say(f"demo country: stopped by {error!r}; the next start completes it")
-
-
-@contextlib.asynccontextmanager
-async def client_of(url: str, user: str) -> AsyncIterator[Client]:
-    """The API of an embedded run as one of its demo users."""
-    async with api_session() as session:
-        yield Client(session, url, user, development_sign_in(session, url))
 
 
 async def walk(tell: Callable[[Step], None]) -> list[Step]:

@@ -1,12 +1,11 @@
 """Commands on the consent ledger: fetch it, tell its first key, and check it or a receipt offline."""
 
 import asyncio
-import contextlib
 import os
 import re
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, BinaryIO, TypeVar
 
@@ -14,20 +13,17 @@ import cyclopts
 from cyclopts import Parameter
 
 from contracts.ledger import Chain, LedgerKey, NotGenuine
-from deploy.client import Client, api_session, development_sign_in
+from deploy.client import client_of
+from deploy.options import URL, Token, Url, User
 from deploy.terminal import complain, say
 from services.access.domain.receipt import Receipt, verified_receipt
 from services.access.domain.verification import verified_ledger
 from services.runtime.identity import new_signing_key
 
-Url = Annotated[str, Parameter(help="Where the gateway is", env_var="STAR_URL")]
-User = Annotated[str, Parameter(help="Demo user of an embedded run")]
-Token = Annotated[str, Parameter(help="Access token, for a deployed country", env_var="STAR_TOKEN")]
 Anchor = Annotated[
     str, Parameter(help="Fingerprint of the first key, from somebody you trust", env_var="STAR_LEDGER_ANCHOR")
 ]
 Checked = TypeVar("Checked")
-URL = "http://127.0.0.1:8000"
 LONGEST_LINE = 64 * 1024
 LARGEST_RECEIPT = 16 * 1024 * 1024
 
@@ -139,7 +135,7 @@ async def _export(path: Path, url: str, user: str, token: str) -> int:
     size = 0
     try:
         with _private(unfinished) as file:
-            async with _client(url, user, token) as client:
+            async with client_of(url, user, token) as client:
                 async for chunk in client.stream("/consent-ledger"):
                     size += file.write(chunk)
             file.flush()
@@ -152,13 +148,3 @@ async def _export(path: Path, url: str, user: str, token: str) -> int:
 
 def _private(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
-
-
-@contextlib.asynccontextmanager
-async def _client(url: str, user: str, token: str) -> AsyncIterator[Client]:
-    async def given(_: str) -> str:
-        return token
-
-    async with api_session() as session:
-        sign_in: Callable[[str], Awaitable[str]] = given if token else development_sign_in(session, url)
-        yield Client(session, url, user, sign_in)

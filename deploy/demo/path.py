@@ -122,10 +122,14 @@ async def _expect_empty(walk: Walk, name: str, query: str) -> None:
 
 def _answer(question: Any, position: int) -> dict[str, Any]:
     """A plausible answer; every ninth rated question is answered the bad way."""
-    answer: dict[str, Any] = {"question_id": question["id"], "answered_at": datetime.now(UTC).isoformat()}
+    value = plausible(question, "Committee notes displayed on every floor.", is_bad=position % EVERY_NTH_FINDING == 0)
+    return {"question_id": question["id"], "answered_at": datetime.now(UTC).isoformat(), "value": value}
+
+
+def plausible(question: Any, text: str, *, is_bad: bool) -> object:
+    """A value of the question's type; ``is_bad`` decides a rated question, ``text`` fills a free one."""
     if polarity := question.get("polarity"):
-        is_bad = position % EVERY_NTH_FINDING == 0
-        return {**answer, "value": "yes" if (polarity == "yes_is_non_compliant") == is_bad else "no"}
+        return "yes" if (polarity == "yes_is_non_compliant") == is_bad else "no"
     choices = [choice["name"] for choice in question.get("choices", ())] or [""]
     values: dict[str, object] = {
         "yes_no": "yes",
@@ -137,9 +141,9 @@ def _answer(question: Any, position: int) -> dict[str, Any]:
         "choice": choices[0],
         "choices": choices[:1],
         "by_sex": {"women": 640, "men": 210},
-        "text": "Committee notes displayed on every floor.",
+        "text": text,
     }
-    return {**answer, "value": values[question["answer_type"]]}
+    return values[question["answer_type"]]
 
 
 def photograph() -> bytes:

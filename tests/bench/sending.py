@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from deploy.client import client_of
 from deploy.importer import Progress, import_results
 from deploy.results_file import Rejection
-from deploy.running import client_of
 
 
 class Told(msgspec.Struct, frozen=True):

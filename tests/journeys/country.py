@@ -11,7 +11,7 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from deploy.client import Answer, Client
-from deploy.demo.path import QUESTIONNAIRE_ID, WORKBOOK, WORKBOOK_TYPE
+from deploy.demo.path import QUESTIONNAIRE_ID, WORKBOOK, WORKBOOK_TYPE, plausible
 from deploy.demo.people import TIME_ZONE
 from tests.journeys.world import World
 from tests.support.eventually import eventually
@@ -140,7 +140,9 @@ class Country:
     ) -> None:
         """Each advisor answers half of the questions; the rated ones among ``findings`` the bad way."""
         questions = (await self.form())["questions"]
-        values = {question["id"]: plausible(question, findings, text) for question in questions}
+        values = {
+            question["id"]: plausible(question, text, is_bad=question["id"] in findings) for question in questions
+        }
         half = len(values) // 2
         for advisor, part in zip(ADVISORS, (list(values)[:half], list(values)[half:]), strict=True):
             await self.answer(visit_id, advisor, {question: values[question] for question in part}, note=note)
@@ -217,27 +219,6 @@ class Country:
             return int(answer.headers["star-epoch"]) >= epoch
 
         await eventually(is_reached, SOON_S, saying=f"the gateway at epoch {epoch}")
-
-
-def plausible(question: Any, findings: Collection[str], text: str) -> object:
-    """An answer of the question's type."""
-    if polarity := question.get("polarity"):
-        is_bad = question["id"] in findings
-        return "yes" if (polarity == "yes_is_non_compliant") == is_bad else "no"
-    choices = [choice["name"] for choice in question.get("choices", ())] or [""]
-    values: dict[str, object] = {
-        "yes_no": "yes",
-        "integer": 12,
-        "decimal": "4.5",
-        "percent": "62.5",
-        "money": "290.00",
-        "date": "2015-04-01",
-        "choice": choices[0],
-        "choices": choices[:1],
-        "by_sex": {"women": 640, "men": 210},
-        "text": text,
-    }
-    return values[question["answer_type"]]
 
 
 @contextlib.asynccontextmanager

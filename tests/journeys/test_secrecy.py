@@ -10,8 +10,8 @@ import aio_pika
 import pypdf
 import pytest
 
-from deploy.demo.path import photograph
-from tests.journeys.country import ADVISORS, FINDINGS, Case, Country, Party, new_id, plausible
+from deploy.demo.path import photograph, plausible
+from tests.journeys.country import ADVISORS, FINDINGS, Case, Country, Party, new_id
 from tests.journeys.world import DeployedWorld, EmbeddedWorld, World
 from tests.support.eventually import eventually
 
@@ -59,7 +59,11 @@ async def a_case_full_of(canaries: Canaries, country: Country) -> tuple[Case, Pa
     evidence = (await country.do("advisor-1", "POST", f"{path}/evidence?question_id={FINDINGS[0]}", **photo)).json
     await country.answer_all(visit_id, note=canaries.note, text=canaries.text)
     question = next(each for each in (await country.form())["questions"] if each["id"] == FINDINGS[0])
-    linked = {"question_id": FINDINGS[0], "value": plausible(question, FINDINGS, ""), "evidence": [evidence["id"]]}
+    linked = {
+        "question_id": FINDINGS[0],
+        "value": plausible(question, "", is_bad=question["id"] in FINDINGS),
+        "evidence": [evidence["id"]],
+    }
     await country.do(ADVISORS[0], "PUT", f"{path}/answers", {"answers": [linked]})
     await country.sign(visit_id)
     await country.do("leader", "POST", f"{path}/return", {"reason": canaries.returned})

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import aiohttp
 
-from deploy.client import Client
-from deploy.running import client_of
+from deploy.client import Client, client_of
 from tests.servers.ports import free_ports
 from tests.servers.process import end, end_at_once, spawn
 from tests.support.eventually import eventually
