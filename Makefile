@@ -1,6 +1,6 @@
 # STAR: type `make` to see what there is. Every target installs what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-crash check bench bench-access fmt lint types imports schemas servers clean
+.PHONY: help run demo test test-fast test-crash chaos check bench bench-access fmt lint types imports schemas servers clean
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,6 +28,10 @@ test-fast: .venv-dev ## run what needs no server, in about a minute
 test-crash: .venv-dev ## kill random processes 200 times while a workload runs
 	@$(BIN)/python -m tests.servers install
 	@$(BIN)/pytest -q tests/crash --kills=200 --timeout=3600
+
+chaos: .venv-dev ## read 1,000,000 and revoke 10,000 times while everything fails
+	@$(BIN)/python -m tests.servers install
+	@$(BIN)/pytest -q -s tests/chaos --reads=1000000 --revokes=10000
 
 check: lint types imports ## style, types, imports, generated files and the fast tests: the one command to know
 	@$(BIN)/python -m deploy.schemas --check

@@ -1,6 +1,7 @@
 """Who is asking, and what of the country they may see."""
 
 from enum import StrEnum
+from typing import Any, Final
 
 import msgspec
 
@@ -15,7 +16,10 @@ class Role(StrEnum):
     TEAM_LEADER = "team_leader"
     FACTORY = "factory"
     BUYER = "buyer"
+    BUYER_PROVISIONER = "buyer_provisioner"
     ANALYST = "analyst"
+    GROUP = "group"
+    MINISTRY = "ministry"
     GATEWAY = "gateway"
 
 
@@ -23,6 +27,46 @@ ASSIGNABLE = frozenset(Role) - {Role.GATEWAY}
 """The roles that an identity provider may give to a person."""
 
 STAFF = frozenset({Role.ADMINISTRATOR, Role.ADVISOR, Role.TEAM_LEADER})
+
+
+class Shared(msgspec.Struct, frozen=True):
+    """The factories whose documents of one kind a buyer may read: of every cycle, or of one cycle only.
+
+    ``by_cycle`` is in the order of its cycles and names no factory that ``every`` names.
+    """
+
+    every: frozenset[str] = frozenset()
+    by_cycle: tuple[tuple[int, frozenset[str]], ...] = ()
+
+    @property
+    def factories(self) -> frozenset[str]:
+        """The factories of which at least one cycle may be read."""
+        return self.every.union(*(factories for _, factories in self.by_cycle))
+
+    def covers(self, factory_id: str, cycle: int | None = None) -> bool:
+        """Whether a document of this factory and cycle may be read; without a cycle, whether that of any may."""
+        return factory_id in self.every or any(
+            cycle in {None, shared} and factory_id in factories for shared, factories in self.by_cycle
+        )
+
+    def within(self, other: "Shared") -> bool:
+        """Whether the other one covers all that this one covers."""
+        if self == other:
+            return True
+        cycles = dict(other.by_cycle)
+        return self.every <= other.every and all(
+            factories <= other.every | cycles.get(cycle, frozenset()) for cycle, factories in self.by_cycle
+        )
+
+    def where(self, *, factory: str, cycle: str) -> dict[str, Any]:
+        """The filter of the documents port for what may be read, given the paths of a document's factory and cycle."""
+        every = {factory: {"$in": sorted(self.every)}}
+        some = [{factory: {"$in": sorted(factories)}, cycle: number} for number, factories in self.by_cycle]
+        return {"$or": [every, *some]} if some else every
+
+
+Shares = dict[ReportKind, Shared]
+NOTHING_SHARED: Final = Shared()
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,16 +79,20 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     country: str
     factories: frozenset[str] | None = frozenset()
     buyer_id: str | None = None
-    shares: dict[ReportKind, frozenset[str]] = {}
+    shares: Shares = {}
 
-    def factories_for(self, kind: ReportKind) -> frozenset[str] | None:
-        """The factories whose documents of this kind may be read; ``None`` for the whole country."""
-        return self.factories if self.buyer_id is None else self.shares.get(kind, frozenset())
+    def sharing(self, kind: ReportKind) -> Shared | None:
+        """What may be read of the documents of this kind; ``None`` for all of the whole country."""
+        if self.buyer_id is not None:
+            return self.shares.get(kind, NOTHING_SHARED)
+        return None if self.factories is None else Shared(self.factories)
 
-    def covers(self, factory_id: str, kind: ReportKind | None = None) -> bool:
-        """Whether documents of this factory (of this kind) may be read."""
-        factories = self.factories if kind is None else self.factories_for(kind)
-        return factories is None or factory_id in factories
+    def covers(self, factory_id: str, kind: ReportKind | None = None, cycle: int | None = None) -> bool:
+        """Whether documents of this factory (of this kind, of this cycle) may be read."""
+        if kind is None:
+            return self.factories is None or factory_id in self.factories
+        sharing = self.sharing(kind)
+        return sharing is None or sharing.covers(factory_id, cycle)
 
     @classmethod
     def whole(cls, country: str) -> "Scope":
@@ -56,8 +104,10 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """A verified caller as the gateway hands it to a service.
 
     ``party_id`` is the factory or buyer that a factory or buyer user speaks for.
-    ``shares`` are the factories that share a kind of report with the buyer just now, decided by the gateway from
-    the consent ledger; empty for everybody else.
+    ``user_name`` is looked for in a buyer's list of its staff; the gateway keeps it to itself.
+    ``shares`` is what factories share with the buyer just now, decided by the gateway from the consent ledger; empty
+    for everybody else. ``factories`` are those of the manufacturing group that a group's user speaks for, which
+    access looks up for itself; to every other service a group has none.
     """
 
     subject: str
@@ -65,15 +115,19 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     roles: frozenset[Role]
     country: str
     party_id: str | None = None
-    shares: dict[ReportKind, frozenset[str]] = {}
+    user_name: str = ""
+    shares: Shares = {}
+    factories: frozenset[str] = frozenset()
 
     def scope(self) -> Scope:
-        """What the caller may see: staff and analysts the country, a factory itself, a buyer what was granted."""
-        if self.roles & STAFF or Role.ANALYST in self.roles:
+        """What the caller may see: staff, analysts and ministries the country, the others what is theirs or shared."""
+        if self.roles & (STAFF | {Role.ANALYST, Role.MINISTRY}):
             return Scope.whole(self.country)
         if Role.FACTORY in self.roles and self.party_id:
             return Scope(country=self.country, factories=frozenset({self.party_id}))
         if Role.BUYER in self.roles and self.party_id:
-            shared = frozenset().union(*self.shares.values())
+            shared = frozenset[str]().union(*(each.factories for each in self.shares.values()))
             return Scope(country=self.country, factories=shared, buyer_id=self.party_id, shares=self.shares)
+        if Role.GROUP in self.roles and self.party_id:
+            return Scope(country=self.country, factories=self.factories)
         return Scope(country=self.country)

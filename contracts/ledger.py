@@ -57,7 +57,11 @@ class LedgerKey:
         """The entry with this key's id, its hash and its signature."""
         named = msgspec.structs.replace(entry, key_id=self.id)
         found = content_hash(named)
-        return msgspec.structs.replace(named, hash=found, signature=self._key.sign(_signed_bytes(found)).hex())
+        return msgspec.structs.replace(named, hash=found, signature=self.sign(_SIGNED_AS, found))
+
+    def sign(self, signed_as: bytes, content_hash: str) -> str:
+        """The signature (hex) of a hash (hex) under words that no other kind of content is signed under."""
+        return self._key.sign(signed_as + _unhex(content_hash)).hex()
 
 
 class Chain(msgspec.Struct, frozen=True):
@@ -116,11 +120,17 @@ def content_hash(entry: ConsentEntry) -> str:
 
 def check_signature(entry: ConsentEntry, public_key: str) -> None:
     """Return when the entry's hash was signed by this key; raises ``NotGenuine``."""
+    if not is_signed(_SIGNED_AS, entry.hash, entry.signature, public_key):
+        raise NotGenuine(f"The signature of epoch {entry.epoch} is wrong.")
+
+
+def is_signed(signed_as: bytes, content_hash: str, signature: str, public_key: str) -> bool:
+    """Whether this key (hex) made the signature (hex) of the hash (hex) under these words."""
     try:
-        signature, content = _unhex(entry.signature), _signed_bytes(entry.hash)
-        _public(public_key).verify(signature, content)
-    except (InvalidSignature, ValueError) as error:
-        raise NotGenuine(f"The signature of epoch {entry.epoch} is wrong.") from error
+        _public(public_key).verify(_unhex(signature), signed_as + _unhex(content_hash))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def fingerprint(public_key: str) -> str:
@@ -153,10 +163,6 @@ def check_disclosed(entry: ConsentEntry, disclosed: Mapping[str, Disclosed], nam
     found = digests(disclosed)
     if any(entry.sealed.get(name) != digest for name, digest in found.items()) or not set(names) <= set(found):
         raise NotGenuine(f"What is shown beside epoch {entry.epoch} is not what was sealed in it.")
-
-
-def _signed_bytes(entry_hash: str) -> bytes:
-    return _SIGNED_AS + _unhex(entry_hash)
 
 
 def _unhex(text: str) -> bytes:

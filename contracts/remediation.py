@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from contracts.events import Event
+from contracts.vocabulary import ReportKind
 
 
 class LineStatus(StrEnum):
@@ -43,3 +44,16 @@ class LineVerifiedV1(Event, frozen=True, kw_only=True):
     factory_id: str
     line_id: str
     status: LineStatus
+
+
+class PlanChangedV1(Event, frozen=True, kw_only=True):
+    """What buyers may read of a plan changed; the first time it was released to them, with all its kinds.
+
+    ``kinds`` says what of it changed: what is planned, or how far it is.
+    """
+
+    type: ClassVar[str] = "remediation.plan.changed.v1"
+    plan_id: str
+    factory_id: str
+    cycle: int
+    kinds: tuple[ReportKind, ...]

@@ -60,10 +60,20 @@ class AnswerType(StrEnum):
 
 
 class ReportKind(StrEnum):
-    """The kinds of document that a factory can share; a grant names the kinds it covers."""
+    """The sections of what a factory can share, each by its own consent; a grant names those that it covers.
+
+    ``assessment`` are the findings, ``improvement_plan`` what is planned, ``progress`` how far it is, and
+    ``quality_productivity`` business figures, which are only ever shared by a consent of their own.
+    """
 
     ASSESSMENT = "assessment"
     IMPROVEMENT_PLAN = "improvement_plan"
+    PROGRESS = "progress"
+    QUALITY_PRODUCTIVITY = "quality_productivity"
+
+
+COMPLIANCE_KINDS: Final = (ReportKind.ASSESSMENT, ReportKind.IMPROVEMENT_PLAN, ReportKind.PROGRESS)
+"""What a grant covers unless it says otherwise."""
 
 
 class Cluster(NamedTuple):

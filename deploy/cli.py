@@ -20,16 +20,18 @@ from deploy.exporter import export_results
 from deploy.importer import Progress, import_results
 from deploy.messages import DataFolder, NoData, outboxes, park, settings_of
 from deploy.options import URL, Token, Url, User
+from deploy.read_log import register as register_read_log
 from deploy.results_file import Rejection, UnreadableFile
 from deploy.running import PortTaken, demo, run_country, settings_of_run
 from deploy.terminal import complain, console, say, visible
-from deploy.verify import register
+from deploy.verify import register as register_ledger
 from services.runtime.identity import new_signing_key, verify_key_of
 from services.runtime.settings import InvalidSettings
 
 app = cyclopts.App(name="star", help="STAR: assess, remediate, train, and share only as the factory approved.")
 app.command(park)
-register(app)
+register_ledger(app)
+register_read_log(app)
 
 Port = Annotated[
     int,

@@ -137,7 +137,7 @@ async def _running(
         stack.push_async_callback(bus.stop)
         await bus.start()
         for service in services.values():
-            await service.relay.start()
+            await service.start()
         stack.push_async_callback(gateway.stop)
         await gateway.start()
         yield Embedded(settings, services, gateway)

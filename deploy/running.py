@@ -37,6 +37,7 @@ def settings_of_run(environ: Mapping[str, str], *, port: int, data: Path, with_d
         "log_level": "WARNING",
         "retry_delay_ms": 500,
         "grace_s": 2.0,
+        "rate_per_s": 0.0,
     }
     chosen = {name: value for name, value in defaults.items() if f"STAR_{name.upper()}" not in environ}
     fixed = {"environment": Environment.EMBEDDED, "port": port, "data_folder": data}

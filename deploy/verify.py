@@ -16,6 +16,7 @@ from contracts.ledger import Chain, LedgerKey, NotGenuine
 from deploy.client import client_of
 from deploy.options import URL, Token, Url, User
 from deploy.terminal import complain, say
+from services.access.domain.disclosure_receipt import DisclosureReceipt, claims_disclosure, verified_disclosure
 from services.access.domain.receipt import Receipt, verified_receipt
 from services.access.domain.verification import verified_ledger
 from services.runtime.identity import new_signing_key
@@ -36,14 +37,14 @@ def ledger_key(*, new: bool = False, url: Url = URL, user: User = "admin", token
         return
     with tempfile.TemporaryDirectory(prefix="star-ledger-") as folder:
         path = Path(folder) / "ledger.ndjson"
-        asyncio.run(_export(path, url, user, token))
-        chain = _checked(lambda: _ledger(path, "", {}))
+        asyncio.run(fetched(path, "/consent-ledger", url, user, token))
+        chain = checked(lambda: _ledger(path, "", {}))
     print(chain.anchor)
 
 
 def export_ledger(file: Path, *, url: Url = URL, user: User = "admin", token: Token = "") -> None:
     """Export the whole consent ledger, a line an entry; it names people: keep it safe."""
-    size = asyncio.run(_export(file, url, user, token))
+    size = asyncio.run(fetched(file, "/consent-ledger", url, user, token))
     say(f"{size:,} bytes written to {file}")
 
 
@@ -55,12 +56,12 @@ def verify_ledger(
     receipt: Annotated[Path | None, Parameter(help="A receipt whose entries the ledger must hold")] = None,
 ) -> None:
     """Check every entry of an exported ledger, offline: hashes, order, signatures and keys."""
-    noted = _noted(head)
+    noted = noted_head(head)
     if receipt is not None:
-        noted |= {event.epoch: event.hash for event in _checked(lambda: _receipt(receipt, anchor)).events}
-    chain = _checked(lambda: _ledger(file, anchor, noted))
+        noted |= {event.epoch: event.hash for event in checked(lambda: _receipt(receipt, anchor)).events}
+    chain = checked(lambda: _ledger(file, anchor, noted))
     say(f"Genuine: {chain.epoch:,} entries, signed by {len(chain.announced)} keys in turn.", "bold")
-    _tell_anchor(chain.anchor, anchor)
+    tell_anchor(chain.anchor, anchor)
     say(f"Head: {chain.epoch}:{chain.hash}")
     if noted:
         say(f"It holds what was noted up to epoch {max(noted)}. Entries that were cut off behind that do not show.")
@@ -70,15 +71,12 @@ def verify_ledger(
 
 def verify_receipt(file: Path, *, anchor: Anchor = "") -> None:
     """Check a receipt, offline, and tell what it proves."""
-    receipt = _checked(lambda: _receipt(file, anchor))
-    say(f"Genuine: consent {receipt.record_id}.", "bold")
-    for event in receipt.events:
-        say(f"{event.event_time.isoformat()}  {event.event_state}, epoch {event.epoch}")
-    purpose, given = receipt.purposes[0], receipt.events[0]
-    say(f"By {receipt.pii_principal_id} for {', '.join(purpose.recipient_third_parties)}: {purpose.purpose or '-'}")
-    say(f"{', '.join(each.pii_type for each in purpose.pii_information)}")
-    say(f"from {given.valid_from} until {given.valid_until or 'withdrawn'}")
-    _tell_anchor(receipt.proof.anchor, anchor)
+    receipt = checked(lambda: _receipt(file, anchor))
+    if isinstance(receipt, DisclosureReceipt):
+        _tell_disclosure(receipt)
+    else:
+        _tell_consent(receipt)
+    tell_anchor(receipt.proof.anchor, anchor)
     say(f"Head: {receipt.proof.epoch}:{receipt.proof.hash}")
     say("What came after this does not show here, such as a later withdrawal or a replaced key: the ledger shows it.")
 
@@ -89,7 +87,7 @@ def register(app: cyclopts.App) -> None:
         app.command(command)
 
 
-def _checked(check: Callable[[], Checked]) -> Checked:
+def checked(check: Callable[[], Checked]) -> Checked:
     """The result of a check; what is not genuine is told and ends the command with 1."""
     try:
         return check()
@@ -98,25 +96,48 @@ def _checked(check: Callable[[], Checked]) -> Checked:
         sys.exit(1)
 
 
-def _noted(head: str) -> dict[int, str]:
+def noted_head(head: str, sentence: str = "--head is EPOCH:HASH, as verify-ledger prints it.") -> dict[int, str]:
+    """The hash by its number; ends the command with 2 and the sentence when it is misspelt."""
     if not head:
         return {}
     found = re.fullmatch(r"([1-9][0-9]*):([0-9a-f]{64})", head, re.ASCII)
     if found is None:
-        complain("--head is EPOCH:HASH, as verify-ledger prints it.")
+        complain(sentence)
         sys.exit(2)
     return {int(found[1]): found[2]}
 
 
-def _tell_anchor(found: str, expected: str) -> None:
+def tell_anchor(found: str, expected: str) -> None:
+    """Tell the anchor, and whether it means something."""
     say(f"Anchor: {found}")
     if not expected:
         say("The anchor was not compared: give --anchor, from somebody you trust, or anybody could have signed this.")
 
 
-def _receipt(path: Path, anchor: str) -> Receipt:
+def _tell_consent(receipt: Receipt) -> None:
+    say(f"Genuine: consent {receipt.record_id}.", "bold")
+    for event in receipt.events:
+        say(f"{event.event_time.isoformat()}  {event.event_state}, epoch {event.epoch}")
+    purpose, given = receipt.purposes[0], receipt.events[0]
+    say(f"By {receipt.pii_principal_id} for {', '.join(purpose.recipient_third_parties)}: {purpose.purpose or '-'}")
+    say(f"{', '.join(each.pii_type for each in purpose.pii_information)}")
+    say(f"from {given.valid_from} until {given.valid_until or 'withdrawn'}")
+
+
+def _tell_disclosure(receipt: DisclosureReceipt) -> None:
+    say(f"Genuine: disclosure {receipt.record_id}, without consent: {receipt.lawful_basis}.", "bold")
+    for event in receipt.events:
+        say(f"{event.event_time.isoformat()}  {event.event_state}, {event.buyer_id}, epoch {event.epoch}")
+    say(f"Of {receipt.factory_id} to {', '.join(receipt.buyer_ids)}: {receipt.reason or '-'}")
+    say(f"{', '.join(receipt.kinds)}; cycles: {', '.join(map(str, receipt.cycles)) or 'every one'}")
+    say(f"from {receipt.valid_from} until {receipt.valid_until}")
+
+
+def _receipt(path: Path, anchor: str) -> Receipt | DisclosureReceipt:
     with path.open("rb") as file:
-        return verified_receipt(file.read(LARGEST_RECEIPT), anchor=anchor)
+        content = file.read(LARGEST_RECEIPT)
+    verified = verified_disclosure if claims_disclosure(content) else verified_receipt
+    return verified(content, anchor=anchor)
 
 
 def _ledger(path: Path, anchor: str, noted: dict[int, str]) -> Chain:
@@ -129,14 +150,17 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
     return iter(lambda: file.readline(LONGEST_LINE), b"")
 
 
-async def _export(path: Path, url: str, user: str, token: str) -> int:
-    """Write the ledger, whole or not at all, readable by its owner only; raises ``Refused``. Tells the size."""
+async def fetched(path: Path, address: str, url: str, user: str, token: str) -> int:
+    """Write what the API exports, whole or not at all, readable by its owner only; raises ``Refused``.
+
+    Tells the size.
+    """
     unfinished = path.with_name(f".{path.name}.part")
     size = 0
     try:
         with _private(unfinished) as file:
             async with client_of(url, user, token) as client:
-                async for chunk in client.stream("/consent-ledger"):
+                async for chunk in client.stream(address):
                     size += file.write(chunk)
             file.flush()
             os.fsync(file.fileno())

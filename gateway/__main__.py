@@ -9,7 +9,7 @@ from gateway.keys import HttpFetch
 from gateway.oidc import Oidc
 from gateway.upstream import HttpUpstream
 from services.runtime.service import serve
-from services.runtime.settings import Environment, InvalidSettings, Settings
+from services.runtime.settings import BoundTokens, Environment, InvalidSettings, Settings
 from services.runtime.telemetry import flush_traces, set_up_logs, set_up_traces
 
 
@@ -20,6 +20,9 @@ def deployed_settings() -> Settings:
         raise InvalidSettings("the gateway runs deployed (STAR_ENVIRONMENT=deployed); embedded is: star run")
     if not settings.oidc_issuer:
         raise InvalidSettings("STAR_OIDC_ISSUER is needed by the gateway")
+    is_bound = settings.bound_tokens is not BoundTokens.OFF
+    if is_bound and not (settings.public_url or settings.client_cert_header):
+        raise InvalidSettings("STAR_BOUND_TOKENS needs STAR_PUBLIC_URL (DPoP) or STAR_CLIENT_CERT_HEADER (mTLS)")
     return settings
 
 
@@ -32,7 +35,7 @@ async def serve_deployed(settings: Settings) -> None:
         "training": HttpUpstream(settings.training_url),
         "reporting": HttpUpstream(settings.reporting_url),
     }
-    identity = Oidc(settings.oidc_issuer, settings.oidc_audience, country=settings.country, fetch=HttpFetch())
+    identity = Oidc.of(settings, settings.oidc_issuer, HttpFetch())
     gateway = make_gateway(settings, upstreams, identity=identity)
     await gateway.start()
     try:

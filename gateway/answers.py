@@ -6,13 +6,14 @@ from typing import Final
 import msgspec
 from litestar.types import Send
 
-from contracts.errors import Problem
+from contracts.errors import Problem, Refusal
 from gateway.upstream import Headers
 from services.runtime.http import PROBLEM, TITLES
 from services.runtime.telemetry import current_trace_id
 
 API_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'"
 RETRY_AFTER_S: Final = b"2"
+_SCIM_ERROR: Final = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 ASKED: Final = frozenset(
     {
@@ -46,6 +47,18 @@ ANSWERED: Final = frozenset(
 """The response headers that a caller gets from a service."""
 
 
+class RefusedWith(Refusal):
+    """A refusal whose answer carries headers of its own."""
+
+    def __init__(self, message: str, headers: Headers = ()) -> None:
+        super().__init__(message)
+        self.headers = headers
+
+
+TO_DIRECTORIES: Final = ANSWERED | {b"location"}
+"""SCIM says where a new resource is; elsewhere nobody is sent anywhere."""
+
+
 class Answer(msgspec.Struct, frozen=True):
     """A short answer that is whole in memory."""
 
@@ -73,11 +86,19 @@ def guarded(*, policy: bytes = API_POLICY, caching: bytes = b"no-store") -> Head
 
 
 def problem(status: int, code: str, detail: str, headers: Headers = ()) -> Answer:
-    """The one shape in which STAR says no; a 503 says when to come back, a 401 what is needed."""
+    """The one shape in which STAR says no; a 503 says when to come back, a 401 what is needed, unless told."""
     title = TITLES.get(status, "Unexpected error" if status >= 500 else "Refused")
     content = Problem(title=title, status=status, detail=detail, code=code, trace_id=current_trace_id())
-    extra = {503: ((b"retry-after", RETRY_AFTER_S),), 401: ((b"www-authenticate", b'Bearer realm="star"'),)}
-    return Answer(status, msgspec.json.encode(content), PROBLEM.encode(), (*headers, *extra.get(status, ())))
+    usual = {503: (b"retry-after", RETRY_AFTER_S), 401: (b"www-authenticate", b'Bearer realm="star"')}.get(status)
+    extra = (usual,) if usual is not None and usual[0] not in dict(headers) else ()
+    return Answer(status, msgspec.json.encode(content), PROBLEM.encode(), (*headers, *extra))
+
+
+def in_scim(answer: Answer) -> Answer:
+    """A problem in the shape in which a directory expects it (RFC 7644, section 3.12)."""
+    told = msgspec.json.decode(answer.body, type=Problem)
+    content = {"schemas": [_SCIM_ERROR], "status": str(told.status), "detail": told.detail}
+    return msgspec.structs.replace(answer, body=msgspec.json.encode(content), content_type=b"application/scim+json")
 
 
 def json_answer(content: object, *, status: int = 200) -> Answer:
@@ -89,6 +110,7 @@ async def send_answer(send: Send, answer: Answer, *, is_head: bool = False) -> N
     """Send a short answer with the headers that every answer carries, unless it brings its own."""
     own = {name for name, _ in answer.headers}
     headers = [*answer.headers, *(pair for pair in guarded() if pair[0] not in own)]
-    headers += [(b"content-type", answer.content_type), (b"content-length", str(len(answer.body)).encode())]
+    if answer.status != 204:
+        headers += [(b"content-type", answer.content_type), (b"content-length", str(len(answer.body)).encode())]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if is_head else answer.body, "more_body": False})

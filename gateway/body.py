@@ -1,6 +1,7 @@
 """The body of a caller's request: streamed, counted, and given up when the caller leaves or dawdles."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -9,6 +10,9 @@ from litestar.types import Receive
 from contracts.errors import Refusal
 
 MOST_BYTES: Final = 32 * 1024 * 1024
+LONGEST_S: Final = 900.0
+"""The longest that a whole body may take."""
+
 STALLED_S: Final = 60.0
 """The longest pause between two pieces of a body, for the tired advisor on a bad line."""
 
@@ -42,10 +46,10 @@ class Body:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The bytes as they arrive; raises ``BodyTooLarge``, ``BodyStalled`` and ``CallerLeft``."""
-        size = 0
+        size, ends = 0, time.monotonic() + LONGEST_S
         try:
             while not self._is_over.is_set():
-                chunk, is_last = await self._chunk()
+                chunk, is_last = await self._chunk(min(STALLED_S, ends - time.monotonic()))
                 size += len(chunk)
                 if size > self._most_bytes:
                     raise BodyTooLarge(f"A body holds at most {self._most_bytes} bytes.")
@@ -57,6 +61,11 @@ class Body:
             self.failure = failure
             raise
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more of it is expected."""
+        return self._is_over.is_set()
+
     def skip(self) -> None:
         """Take no notice of a body."""
         self._is_over.set()
@@ -67,12 +76,12 @@ class Body:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    async def _chunk(self) -> tuple[bytes, bool]:
+    async def _chunk(self, within_s: float) -> tuple[bytes, bool]:
         try:
-            async with asyncio.timeout(STALLED_S):
+            async with asyncio.timeout(within_s):
                 message = await self._receive()
         except TimeoutError:
-            raise BodyStalled("Nothing more of the body arrived.") from None
+            raise BodyStalled("The body did not arrive in time.") from None
         if message["type"] != "http.request":
             raise CallerLeft
         return message.get("body", b""), not message.get("more_body", False)

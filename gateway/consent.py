@@ -14,9 +14,9 @@ import msgspec
 from contracts.access import ConsentAnswer, ConsentEntry
 from contracts.identity import Principal, Role
 from contracts.ledger import Chain, NotGenuine
+from contracts.visibility import DoesNotConnect
 from gateway.replica import Replica, boot_clock
 from gateway.upstream import Outgoing, Upstream
-from gateway.visibility import DoesNotConnect
 from services.runtime.identity import Signer
 from services.runtime.settings import Settings
 
@@ -36,7 +36,7 @@ class ConsentSource(Protocol):
     """Where the ledger is followed."""
 
     async def follow(self, gateway: str, *, after: int, entry_hash: str, wait_s: float) -> ConsentAnswer:
-        """What is new behind ``after``; raises ``DoesNotConnect`` when that is no place on the ledger.
+        """What is new behind ``after``, in bounded time; raises ``DoesNotConnect`` when that is no place on the ledger.
 
         Raises ``NotGenuine`` for what the ledger's key did not sign.
         """
@@ -58,7 +58,9 @@ class AccessFeed:
             self._chain = Chain(self._chain.anchor)
         elif (after, entry_hash) != (self._chain.epoch, self._chain.hash):
             raise DoesNotConnect("What was applied is not what was checked.")
-        answer = await self._asked(gateway, after=after, entry_hash=entry_hash, wait_s=wait_s)
+        # Checking many signatures takes a while of our own, which is not access's to answer for.
+        async with asyncio.timeout(wait_s + ANSWER_IN_S):
+            answer = await self._asked(gateway, after=after, entry_hash=entry_hash, wait_s=wait_s)
         self._chain = await _checked(self._chain, answer.entries)
         return msgspec.structs.replace(answer, entries=tuple(map(_bare, answer.entries)))
 
@@ -153,7 +155,6 @@ class Follower:
         fold = self._replica.fold
         sent_at = boot_clock()
         wait_s = self._wait_s if self._replica.lease_left_s() > 0 else 0.0  # without a lease nobody may wait for news
-        async with asyncio.timeout(wait_s + ANSWER_IN_S):
-            answer = await self._source.follow(self._name, after=fold.epoch, entry_hash=fold.hash, wait_s=wait_s)
+        answer = await self._source.follow(self._name, after=fold.epoch, entry_hash=fold.hash, wait_s=wait_s)
         self._replica.take(answer, sent_at=sent_at)
         await self._replica.cut_withdrawn()

@@ -9,10 +9,14 @@ from typing import Any, Final
 import jwt
 import msgspec
 
+from contracts.errors import Malformed, NotPermitted
 from contracts.identifiers import ID_PATTERN
 from contracts.identity import ASSIGNABLE, Principal, Role
+from gateway.binding import Binding, Bindings
+from gateway.dpop import Asking, Proofs, values
 from gateway.keys import Fetch, Key, Keys
 from services.runtime.identity import NotAuthenticated
+from services.runtime.settings import Settings
 
 LEEWAY_S: Final = 30
 MOST_TOKEN_CHARACTERS: Final = 16_384
@@ -23,36 +27,95 @@ _TYPES: Final = frozenset({"", "JWT", "AT+JWT", "APPLICATION/AT+JWT"})
 _BROKEN: Final = (jwt.PyJWTError, ValueError, TypeError, KeyError, OverflowError, RecursionError, AttributeError)
 
 
-class _Known(msgspec.Struct, frozen=True):
-    """Whom a verified token names, which key verified it, and when it is over."""
+MOST_PARTIES: Final = 50
+_OF_PARTIES: Final = frozenset({Role.FACTORY, Role.BUYER, Role.BUYER_PROVISIONER, Role.GROUP})
+_PARTY: Final = re.compile(rf"(?:(?P<role>{'|'.join(_OF_PARTIES)}):)?(?P<id>{ID_PATTERN.strip('^')})", re.ASCII)
+PARTY: Final = b"star-party"
+"""The request header in which a person who speaks for several parties says for which."""
 
-    principal: Principal
+
+class PartyNeeded(Malformed):
+    """The person speaks for several parties and did not say for which."""
+
+    code = "party_needed"
+
+
+class NotYourParty(NotPermitted):
+    """The token does not name this party."""
+
+    code = "not_your_party"
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """Whom a verified token names by party, what it is bound to, which key verified it, and when it is over."""
+
+    callers: Mapping[str, Principal]
+    roles: frozenset[Role]
+    binding: Binding
     key_id: str
     key: Key
     expires_at: int
+
+    def caller(self, asking: Asking | None) -> Principal:
+        """The caller as the party that the request names; raises ``PartyNeeded`` and ``NotYourParty``."""
+        told = values(asking, PARTY) if asking is not None else []
+        if not told:
+            if len(self.callers) > 1:
+                raise PartyNeeded("You speak for several parties: say for which in Star-Party.")
+            return next(iter(self.callers.values()))
+        found = self.callers.get(told[0]) if len(told) == 1 and told[0] else None
+        if found is None:
+            raise NotYourParty("You do not speak for the party in Star-Party.")
+        return found
 
 
 class Oidc:
     """Verifies the access tokens of one issuer for one audience.
 
     A token is verified once and then known by the hash of all of it, until it is over or its key is no longer the
-    issuer's. Neither the token nor a refusal is remembered.
+    issuer's. What it is bound to is proven at every request. Neither the token nor a refusal is remembered.
     """
 
-    def __init__(self, issuer: str, audience: str, *, country: str, fetch: Fetch) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        *,
+        country: str,
+        fetch: Fetch,
+        bindings: Bindings | None = None,
+        member_claim: str = "sub",
+    ) -> None:
+        """``member_claim`` is the claim that names a member of a buyer's staff."""
         self.keys = Keys(issuer, fetch)
         self._issuer = issuer
         self._audience = audience
         self._country = country
+        self._bindings = bindings or Bindings(Proofs(""))
+        self._member_claim = member_claim
         self._known: dict[bytes, _Known] = {}
 
-    async def principal(self, authorization: str | None) -> Principal:
-        """The caller named by an ``Authorization`` header.
+    @classmethod
+    def of(cls, settings: Settings, issuer: str, fetch: Fetch) -> "Oidc":
+        """The tokens of an issuer as a deployment believes them."""
+        return cls(
+            issuer,
+            settings.oidc_audience,
+            country=settings.country,
+            fetch=fetch,
+            bindings=Bindings.of(settings),
+            member_claim=settings.member_claim,
+        )
 
-        Raises ``NotAuthenticated``, and ``IssuerUnreachable`` when the token's key is unknown and cannot be asked for.
+    async def principal(self, authorization: str | None, asking: Asking | None = None) -> Principal:
+        """The caller named by an ``Authorization`` header, for the party that the rest of the request names.
+
+        Raises ``NotAuthenticated``, ``PartyNeeded`` and ``NotYourParty``, ``IssuerUnreachable`` when the token's key is
+        unknown and cannot be asked for, and ``TooManyProofs``.
         """
         scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not token or len(token) > MOST_TOKEN_CHARACTERS:
+        is_dpop = scheme.lower() == "dpop"
+        if not (is_dpop or scheme.lower() == "bearer") or not token or len(token) > MOST_TOKEN_CHARACTERS:
             raise NotAuthenticated("A bearer token is needed.")
         try:
             digest = hashlib.sha256(token.encode()).digest()
@@ -63,7 +126,8 @@ class Oidc:
                 self._remember(digest, known)
         except _BROKEN:
             raise NotAuthenticated("The token cannot be believed.") from None
-        return known.principal
+        self._bindings.check(known.binding, token, asking, is_dpop=is_dpop, roles=known.roles)
+        return known.caller(asking)
 
     async def stop(self) -> None:
         """Let go of every resource."""
@@ -96,31 +160,46 @@ class Oidc:
             leeway=LEEWAY_S,
             options={"require": ["exp", "iss", "aud", "sub"]},
         )
-        return _Known(self._principal(claims), key_id, key, int(claims["exp"]))
+        callers = self._callers(claims)
+        return _Known(callers, _roles(claims), Binding.of(claims), key_id, key, int(claims["exp"]))
 
-    def _principal(self, claims: Mapping[str, Any]) -> Principal:
-        subject = claims["sub"]
+    def _callers(self, claims: Mapping[str, Any]) -> dict[str, Principal]:
+        """The person as each party it speaks for; under an empty name when it speaks for none."""
+        subject, name, user_name = claims["sub"], claims.get("name"), claims.get(self._member_claim)
         if not isinstance(subject, str) or not 0 < len(subject) <= 255:
             raise ValueError("sub")
-        name = claims.get("name")
-        return Principal(
+        person = Principal(
             subject=subject,
             name=name[:200] if isinstance(name, str) else subject,
-            roles=_roles(claims.get("star_roles")),
+            roles=_roles(claims),
             country=self._country,
-            party_id=_party(claims.get("star_party")),
+            user_name=user_name if isinstance(user_name, str) else "",
         )
+        spoken_for = _spoken_for(claims.get("star_party"), person.roles)
+        return {
+            party_id: msgspec.structs.replace(person, party_id=party_id, roles=roles)
+            for party_id, roles in spoken_for.items()
+        } or {"": person}
 
 
-def _roles(claim: object) -> frozenset[Role]:
+def _roles(claims: Mapping[str, Any]) -> frozenset[Role]:
     """The roles that an identity provider may give; anything else in the claim is ignored."""
-    names = [name for name in claim if isinstance(name, str)] if isinstance(claim, list) else []
+    told = claims.get("star_roles")
+    names = [name for name in told if isinstance(name, str)] if isinstance(told, list) else []
     return frozenset(role for role in ASSIGNABLE if role.value in names)
 
 
-def _party(claim: object) -> str | None:
-    if claim is None:
-        return None
-    if not isinstance(claim, str) or not re.fullmatch(ID_PATTERN, claim, re.ASCII):
-        raise ValueError("star_party")
-    return claim
+def _spoken_for(claim: object, roles: frozenset[Role]) -> dict[str, frozenset[Role]]:
+    """The roles by party that a person speaks for: one party, or a list; raises ``ValueError``.
+
+    A party may carry its role, as in ``buyer:b1``: then the person has no other party's role there.
+    """
+    told = claim if isinstance(claim, list) else [] if claim is None else [claim]
+    found: dict[str, frozenset[Role]] = {}
+    for each in told:
+        named = _PARTY.fullmatch(each) if isinstance(each, str) else None
+        if named is None or named["id"] in found or len(found) == MOST_PARTIES:
+            raise ValueError("star_party")
+        others = _OF_PARTIES - {named["role"]} if named["role"] else frozenset()
+        found[named["id"]] = roles - others
+    return found

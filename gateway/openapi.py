@@ -3,21 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gateway.routes import METHODS, OWN, PREFIX
+from gateway.deprecation import RETIRING, Retirement, marked
+from gateway.habits import PORTFOLIO, with_habits
+from gateway.routes import METHODS, PREFIX
 
 Document = dict[str, Any]
 
 _REFERENCE: Final = "#/components/schemas/"
 _PROBLEM: Final = "Problem"
-_REFUSALS: Final = {
-    "400": "The request cannot be understood",
-    "401": "No token, or one that cannot be believed",
-    "403": "The caller's roles do not allow this",
-    "404": "Absent, or not for the caller: the answer does not tell which",
-    "409": "A rule of the programme refuses, or somebody else was faster; `code` names the rule",
-    "413": "The body is too large",
-    "503": "A service, the issuer or the consent ledger cannot be asked just now; see `Retry-After`",
-}
 _PROBLEM_SCHEMA: Final = {
     "type": "object",
     "title": "Problem",
@@ -34,13 +27,21 @@ _PROBLEM_SCHEMA: Final = {
 }
 _DESCRIPTION: Final = (
     "Assess, remediate, train, and share only what the factory approved. Refusals are RFC 9457 problems; lists are "
-    "pages of `items` with a `next_cursor`."
+    "pages of `items` with a `next_cursor`, as JSON or as CSV. What can be read may be kept and asked about again with "
+    "its `ETag`, also by HEAD. Text is compressed with gzip for whoever prefers it."
 )
 _BEARER: Final = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "JWT",
-    "description": "An OIDC access token with the claims `star_roles` and, for factories and buyers, `star_party`.",
+    "description": (
+        "An OIDC access token with the claims `star_roles` and, for factories and buyers, `star_party`: the id of the "
+        "party, or a list when the person speaks for several; then the request says for which in `Star-Party: <id>` "
+        "(400 `party_needed`, 403 `not_your_party`). A token that is bound to a key (`cnf.jkt`) comes as "
+        "`Authorization: DPoP <token>` with a proof in `DPoP` (RFC 9449), one that is bound to a certificate "
+        "(`cnf.x5t#S256`) over mTLS (RFC 8705). A buyer that keeps its staff by SCIM (`/scim/v2/`, RFC 7644) lets in "
+        "nobody else (403 `not_a_member`)."
+    ),
 }
 _ABOUT: Final = {
     "access": "Factories, buyers, and what factories share with buyers.",
@@ -51,7 +52,12 @@ _ABOUT: Final = {
 }
 
 
-def merge(documents: Mapping[str, Mapping[str, Any]], *, version: str = "1") -> Document:
+def merge(
+    documents: Mapping[str, Mapping[str, Any]],
+    *,
+    version: str = "1",
+    retiring: Mapping[tuple[str, str], Retirement] = RETIRING,
+) -> Document:
     """The public document from the services' documents by service name.
 
     Only paths below ``/api/v1/`` are public. A schema name that means different things in two services gets the
@@ -69,15 +75,14 @@ def merge(documents: Mapping[str, Mapping[str, Any]], *, version: str = "1") -> 
             if path in paths:
                 raise ValueError(f"{path} is claimed by two services")
             paths[path] = {
-                method: _operation(service, method, path, operation)
+                method: marked(_operation(service, method, path, operation), retiring.get((method, path)))
                 for method, operation in operations.items()
                 if method in METHODS
             }
-        for name, schema in document.get("components", {}).get("schemas", {}).items():
-            schemas[names[name]] = schema
-    paths |= dict.fromkeys(OWN, _OWN_DOCUMENT)
-    used = {name: schemas[name] for name in sorted(_reachable(paths, schemas))}
-    return {
+        schemas |= _titled(document, names)
+    paths |= {path: {"get": operation} for path, operation in _own().items()}
+    used = {name: schemas[name] for name in sorted({_PROBLEM} | _reachable(paths, schemas))}
+    document = {
         "openapi": "3.1.0",
         "info": {"title": "STAR", "version": version, "description": _DESCRIPTION},
         "servers": [{"url": "/", "description": "The gateway of a country"}],
@@ -86,31 +91,30 @@ def merge(documents: Mapping[str, Mapping[str, Any]], *, version: str = "1") -> 
         "paths": dict(sorted(paths.items())),
         "components": {"securitySchemes": {"bearer": _BEARER}, "schemas": used},
     }
+    return with_habits(document)
 
 
-_OWN_DOCUMENT: Final = {
-    "get": {
-        "tags": ["gateway"],
-        "summary": "This document",
-        "operationId": "ReadOpenApi",
-        "security": [],
-        "responses": {"200": {"description": "The OpenAPI document", "content": {"application/json": {"schema": {}}}}},
+def _titled(document: Document, names: Mapping[str, str]) -> Document:
+    """A service's schemas under their public names, and titled so."""
+    return {
+        names[name]: schema | ({"title": names[name]} if "title" in schema and names[name] != name else {})
+        for name, schema in document.get("components", {}).get("schemas", {}).items()
     }
-}
+
+
+def _own() -> Document:
+    """The gateway's own operations by path."""
+    answer = {"200": {"description": "The OpenAPI document", "content": {"application/json": {"schema": {}}}}}
+    document = {"tags": ["gateway"], "summary": "This document", "security": [], "responses": answer}
+    portfolio = _operation("gateway", "get", f"{PREFIX}portfolio", PORTFOLIO)
+    return {f"{PREFIX}openapi.json": {**document, "operationId": "ReadOpenApi"}, f"{PREFIX}portfolio": portfolio}
 
 
 def _operation(service: str, method: str, path: str, operation: Mapping[str, Any]) -> Document:
-    """One operation with its service as the tag, a unique id, and every way it can be refused."""
-    about = {"schema": {"$ref": f"{_REFERENCE}{_PROBLEM}"}}
-    refusals = {
-        status: {"description": text, "content": {"application/problem+json": about}}
-        for status, text in _REFUSALS.items()
-        if status != "413" or "requestBody" in operation
-    }
+    """One operation with its service as the tag, a unique id, and every way it can succeed."""
     answers = {status: answer for status, answer in operation["responses"].items() if int(status) < 400}
-    found = {**operation, "tags": [service], "responses": {**answers, **refusals}}
+    found = {**operation, "tags": [service], "responses": answers}
     found["operationId"] = f"{service}-{operation.get('operationId') or f'{method}-{path}'}"
-    found.pop("deprecated", None)
     return found
 
 

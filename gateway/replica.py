@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 
 import msgspec
 from litestar.types import Message, Send
 
-from contracts.access import ConsentAnswer
-from contracts.errors import Refusal
+from contracts.access import ConsentAnswer, EntryKind
+from contracts.errors import NotPermitted, Refusal
+from contracts.identity import NOTHING_SHARED, Shares
+from contracts.visibility import Fold, holds, may_see, shares
 from contracts.vocabulary import ReportKind
-from gateway.visibility import Fold, Shares, may_see, shares
 
 CLOCK_DRIFT = 0.02
 """The share of a lease that is given away, so that a clock that runs slow does not stretch it."""
@@ -24,6 +25,12 @@ class NoLease(Refusal):
 
     status = 503
     code = "consent_unknown"
+
+
+class NotAMember(NotPermitted):
+    """The buyer keeps a list of its staff, and the person is not (any more) on it."""
+
+    code = "not_a_member"
 
 
 class Withdrawn(Refusal):
@@ -40,18 +47,20 @@ def boot_clock() -> float:
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What a buyer may see, decided at an epoch."""
+    """What a buyer may see, decided at an epoch for a person of its staff."""
 
     buyer_id: str
     shares: Shares
     epoch: int
+    user_name: str = ""
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """The one factory and kind of report that a whole answer is about."""
+    """The one factory, the kinds of content and the cycle that a whole answer is about; without a cycle, any."""
 
     factory_id: str
-    kind: ReportKind
+    kinds: tuple[ReportKind, ...]
+    cycle: int | None = None
 
 
 class Replica:
@@ -87,24 +96,39 @@ class Replica:
         """Decide nothing more until the next lease."""
         self._lease_ends = float("-inf")
 
-    def decide(self, buyer_id: str) -> Decision:
-        """What a buyer may see now; raises ``NoLease``."""
+    def decide(self, buyer_id: str, user_name: str = "") -> Decision:
+        """What a buyer may see now, for a person who may act for it; raises ``NoLease`` and ``NotAMember``."""
         if self.lease_left_s() <= 0:
             raise NoLease("What is shared with you cannot be confirmed just now.")
-        return Decision(buyer_id, self._current(buyer_id), self.fold.epoch)
+        if not self.fold.is_member(buyer_id, user_name):
+            raise NotAMember("You do not act for this buyer (any more); its directory says who does.")
+        return Decision(buyer_id, self._current(buyer_id), self.fold.epoch, user_name)
 
     def stands(self, decision: Decision, subject: Subject | None) -> bool:
         """Whether an answer that was made under the decision may (still) be sent.
 
         An answer about one ``subject`` hangs on that subject, any other answer on everything that was shared.
         """
-        if self.lease_left_s() <= 0:
+        if self.lease_left_s() <= 0 or not self.fold.is_member(decision.buyer_id, decision.user_name):
             return False
         if subject is not None:
-            return may_see(self.fold, decision.buyer_id, subject.factory_id, subject.kind, self._today())
+            about, today = subject.factory_id, self._today()
+            return all(
+                may_see(self.fold, decision.buyer_id, about, kind, today, subject.cycle) for kind in subject.kinds
+            )
         current = self._current(decision.buyer_id)
         return current is decision.shares or all(
-            factories <= current[kind] for kind, factories in decision.shares.items()
+            shared.within(current.get(kind, NOTHING_SHARED)) for kind, shared in decision.shares.items()
+        )
+
+    def grounds(self, buyer_id: str, factory_id: str, kinds: Collection[ReportKind]) -> tuple[str, ...]:
+        """The ids of the grants and disclosures of a factory that cover some of these kinds for the buyer today."""
+        buyer, today = self.fold.buyer(buyer_id), self._today()
+        return tuple(
+            entry.grant_id
+            for kind in (EntryKind.GRANT_GIVEN, EntryKind.DISCLOSURE_MADE)
+            for entry in buyer.of(kind, factory_id)
+            if holds(entry, today) and not set(entry.kinds).isdisjoint(kinds)
         )
 
     def guard(self, decision: Decision) -> "Guard":
@@ -135,20 +159,23 @@ class Replica:
 
 
 class Guard:
-    """Sends one answer's messages, each only while the decision stands."""
+    """Sends one answer's messages, each only while the decision stands, and none before the read is on record."""
 
     def __init__(self, replica: Replica, decision: Decision) -> None:
         self._replica = replica
-        self._decision = decision
         self._sending: asyncio.Future[None] | None = None
+        self.decision = decision
         self.subject: Subject | None = None
+        self.is_on_record = False
 
     def stands(self) -> bool:
         """Whether the answer may go on."""
-        return self._replica.stands(self._decision, self.subject)
+        return self._replica.stands(self.decision, self.subject)
 
     async def send(self, send: Send, message: Message) -> None:
         """Send one message; raises ``Withdrawn`` instead, also while the client is too slow to take it."""
+        if not self.is_on_record:
+            raise RuntimeError("What is about to be sent is not on record.")
         if not self.stands():
             raise Withdrawn("What was shared with you has just changed; ask again.")
         self._sending = asyncio.ensure_future(_sent(send, message))

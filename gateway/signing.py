@@ -6,9 +6,8 @@ from typing import Final
 
 import msgspec
 
-from contracts.identity import Principal, Role
+from contracts.identity import Principal, Role, Shares
 from gateway.replica import Decision
-from gateway.visibility import Shares
 from services.runtime.identity import Signer
 
 AGAIN_S: Final = 5.0
@@ -43,7 +42,7 @@ class Signatures:
         now, found = self._clock(), self._signed.get(who)
         # The very same shares, at the same epoch: an entry on the ledger ends every signature made before it.
         if found is None or found.shares is not shares or found.epoch != epoch or not 0 <= now - found.at < AGAIN_S:
-            told = msgspec.structs.replace(principal, shares=shares or {})
+            told = msgspec.structs.replace(principal, user_name="", shares=shares or {})
             found = _Signed(b"Bearer " + self._signer.sign(told).encode(), now, epoch, shares)
             self._signed.pop(who, None)
             if len(self._signed) >= MOST_SIGNED:

@@ -30,6 +30,10 @@ class UpstreamDown(Refusal):
     code = "service_not_available"
 
 
+class UpstreamNotReached(UpstreamDown):
+    """The service certainly never heard of the request."""
+
+
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """A request to a service. ``target`` is the path as it goes over the wire, ``route`` its template for the span."""
 
@@ -122,6 +126,9 @@ class HttpUpstream:
                     data=request.body,
                     allow_redirects=False,
                 )
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+                span.set_status(StatusCode.ERROR)
+                raise UpstreamNotReached("A service does not answer; try again in a moment.") from error
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 span.set_status(StatusCode.ERROR)
                 raise UpstreamDown("A service does not answer; try again in a moment.") from error

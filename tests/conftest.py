@@ -10,7 +10,7 @@ from tests.servers import RabbitMQ, S3Endpoint, minio, mongo, rabbitmq, versityg
 
 TESTS = Path(__file__).parent
 WITH_SERVERS = {"journeys", "runtime"}
-WHOLE_COUNTRIES = {"crash", "deploy", "journeys"}
+WHOLE_COUNTRIES = {"chaos", "client", "crash", "deploy", "journeys"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,6 +20,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--crash-seed", type=int, default=None, help="repeat a run of tests/crash with the seed it printed"
     )
+    parser.addoption("--reads", type=int, default=8_000, help="how often tests/chaos reads (make chaos: 1,000,000)")
+    parser.addoption("--revokes", type=int, default=120, help="how often tests/chaos revokes (make chaos: 10,000)")
     parser.addoption("--decisions", type=int, default=30_000, help="how many decisions are compared with the model")
 
 
@@ -44,6 +46,18 @@ def crash_seed(pytestconfig: pytest.Config) -> int:
     """The seed of a random run; printed by the test, given again to repeat it."""
     given: int | None = pytestconfig.getoption("--crash-seed")
     return secrets.randbelow(10**6) if given is None else given
+
+
+@pytest.fixture
+def reads(pytestconfig: pytest.Config) -> int:
+    found: int = pytestconfig.getoption("--reads")
+    return found
+
+
+@pytest.fixture
+def revokes(pytestconfig: pytest.Config) -> int:
+    found: int = pytestconfig.getoption("--revokes")
+    return found
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from contracts.identifiers import derived_id
 from deploy.client import Client
 from deploy.demo.path import QUESTIONNAIRE_ID, WORKBOOK, WORKBOOK_TYPE
 from deploy.demo.people import BUYERS, COUNTRY, FACTORIES, buyer_id, factory_id
-from deploy.demo.register import approvals
+from deploy.demo.register import approvals, partnerships
 from deploy.demo.register import buyers as buyer_bodies
 from deploy.demo.register import factories as factory_bodies
 from deploy.demo.results import CYCLES, write_results
@@ -64,6 +64,7 @@ async def register(admin: Client, *, factories: int = FACTORIES, buyers: int = B
     """Register the first so many demo factories and buyers."""
     await _each(factory_bodies(factories), lambda body: admin.post("/factories", body))
     await _each(buyer_bodies()[:buyers], lambda body: admin.post("/buyers", body))
+    await _each(partnerships()[:buyers], lambda body: admin.post("/entitlements", body))
 
 
 async def _release(admin: Client, tell: Tell) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from contracts.identifiers import derived_id
 from deploy.client import Client
 from deploy.demo.people import COUNTRY, buyer_id, factory_id
-from deploy.demo.register import buyers, factories
+from deploy.demo.register import buyers, factories, partnerships
 from deploy.demo.steps import Step, StepFailed, Walk
 
 WORKBOOK = Path(__file__).parent / "questionnaire.xlsx"
@@ -40,6 +40,8 @@ async def _prepare(walk: Walk) -> Any:
     await walk.step("register factory", "admin", "POST", "/factories", factories()[0], expect=201)
     for number, buyer in enumerate(buyers()[:2], start=1):
         await walk.step(f"register buyer {number}", "admin", "POST", "/buyers", buyer, expect=201)
+        partner = partnerships()[number - 1]
+        await walk.step(f"make buyer {number} a partner", "admin", "POST", "/entitlements", partner, expect=201)
     return form.json
 
 

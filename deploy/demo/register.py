@@ -3,7 +3,8 @@
 import random
 from typing import Any, Final
 
-from deploy.demo.people import BUYERS, FACTORIES, TIME_ZONE, buyer_id, factory_id
+from contracts.identifiers import derived_id
+from deploy.demo.people import BUYERS, COUNTRY, FACTORIES, TIME_ZONE, buyer_id, factory_id
 
 SEED: Final = 7
 TOWNS: Final = (
@@ -43,6 +44,19 @@ def factories(count: int = FACTORIES) -> list[dict[str, Any]]:
 def buyers() -> list[dict[str, Any]]:
     """The registration bodies of all demo buyers."""
     return [{"id": buyer_id(n), "name": BRANDS[(n - 1) % len(BRANDS)]} for n in range(1, BUYERS + 1)]
+
+
+def partnerships() -> list[dict[str, Any]]:
+    """The bodies by which the demo buyers become partners, who may read what factories grant them."""
+    return [
+        {
+            "id": derived_id("demo", COUNTRY, "partnership", str(n)),
+            "buyer_id": buyer_id(n),
+            "starts_on": "2023-01-01",
+            "reference": f"Partnership agreement {n}",
+        }
+        for n in range(1, BUYERS + 1)
+    ]
 
 
 def approvals() -> list[tuple[int, int]]:

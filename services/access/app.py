@@ -1,43 +1,145 @@
 """The wiring of access: settings and ports in, a service out."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
+from contracts.catalogue import heard_by
 from contracts.ledger import LedgerKey
-from services.access.api import routes
+from services.access.api import routes, scim
+from services.access.consumers import consumers
+from services.access.evidence import Papers
+from services.access.store.agreements import Agreements
+from services.access.store.changes import Journal
 from services.access.store.charge import Charge
+from services.access.store.disclosures import Disclosures
 from services.access.store.ledger import Keys, Ledger
+from services.access.store.members import Members
+from services.access.store.notices import Readings
+from services.access.store.organisations import Organisations, TermsRecords
+from services.access.store.papers import ConsentPapers
 from services.access.store.parties import Buyers, Factories
+from services.access.store.reads import ReadPages
+from services.access.store.receivers import Receivers
+from services.access.store.repetitions import Repetitions
+from services.access.store.requests import Requests
+from services.access.store.webhooks import Webhooks
+from services.access.usecases.agreements import Agreeing
 from services.access.usecases.consent import Consent
+from services.access.usecases.delivering import Delivering
+from services.access.usecases.disclosures import Disclosing
 from services.access.usecases.grants import Parties
+from services.access.usecases.members import Staff
+from services.access.usecases.papers import PaperConsent
+from services.access.usecases.reads import Recording
+from services.access.usecases.requests import AccessRequests
+from services.access.usecases.webhooks import Registering
+from services.runtime.bus.dispatch import dispatcher
 from services.runtime.http import make_app
 from services.runtime.identity import Verifier
+from services.runtime.periodic import Periodic
 from services.runtime.relay import Relay
 from services.runtime.service import Ports, Service
 from services.runtime.settings import InvalidSettings, Secret, Settings
+from services.runtime.tracing import TracedApp
 
 NAME = "access"
+SWEEP_EVERY_S: Final = 60.0
 
 
 def make_service(settings: Settings, ports: Ports) -> Service:
     """Wire access; nothing is connected before the service is opened."""
     source = f"{settings.country}/{NAME}"
     relay = Relay(ports.bus, scan_every_s=settings.outbox_scan_s)
-    factories = Factories(ports.documents, source=source, relay=relay)
-    buyers = Buyers(ports.documents, source=source, relay=relay)
-    ledger = Ledger(ports.documents, keys=_keys(settings), source=source, relay=relay)
+    keys = _keys(settings)
+    ledger = Ledger(ports.documents, keys=keys, source=source, relay=relay)
+    read_pages = ReadPages(ports.documents, ledger=ledger, keys=keys)
     consent = Consent(ledger, Charge(ports.documents, lease_s=settings.lease_s), lease_s=settings.lease_s)
-    app = make_app(
+    parties = _parties(ports, source, relay)
+    zone = ZoneInfo(settings.time_zone)
+    journal = _journal(ports, ledger, zone)
+    webhooks = Webhooks(ports.documents)
+    receivers = Receivers(allows_loopback=settings.webhook_loopback)
+    delivering = Delivering(webhooks, journal, ledger, consent, receivers, country=settings.country, zone=zone)
+    requests = Requests(ports.documents, source=source, relay=relay)
+    asking = AccessRequests(requests, parties, ledger, consent, zone=zone, days=settings.request_days)
+    disclosures = Disclosures(ports.documents, source=source, relay=relay)
+    disclosing = Disclosing(disclosures, parties, ledger, consent, zone=zone)
+    dependencies = {
+        **_known(parties, TermsRecords(ports.documents, source=source, relay=relay)),
+        "ledger": ledger,
+        "journal": journal,
+        "consent": consent,
+        "webhooks": webhooks,
+        "registering": Registering(webhooks, journal, ledger, zone=zone, allows_loopback=settings.webhook_loopback),
+        "read_pages": read_pages,
+        "repetitions": Repetitions(ports.documents),
+        "recording": Recording(read_pages, ledger),
+        "staff": Staff(Members(ports.documents, source=source, relay=relay), parties.buyers, ledger, consent),
+        "scim_base": settings.public_url.rstrip("/") + scim.BASE,
+        "programme_zone": zone,
+        # Litestar takes a wrong field of a body for a fault of ours when a dependency has the same name.
+        "kept_requests": requests,
+        "access_requests": asking,
+        **_signed(ports, source, relay, parties=parties, ledger=ledger, consent=consent, zone=zone),
+        "disclosures": disclosures,
+        "disclosing": disclosing,
+        "readings": Readings(ports.documents, source=source, relay=relay),
+    }
+    app = _app(settings, ports, consent, dependencies)
+    return Service(NAME, app, ports, relay, background=(_sweeping(asking), _sweeping(disclosing), delivering))
+
+
+def _journal(ports: Ports, ledger: Ledger, zone: ZoneInfo) -> Journal:
+    """The journal, which is written from what is announced."""
+    journal, heard = Journal(ports.documents), heard_by(NAME)
+    ports.bus.subscribe(NAME, heard.keys(), dispatcher(NAME, heard, consumers(journal, ledger, zone=zone)))
+    return journal
+
+
+def _parties(ports: Ports, source: str, relay: Relay) -> Parties:
+    return Parties(
+        Factories(ports.documents, source=source, relay=relay),
+        Buyers(ports.documents, source=source, relay=relay),
+        Organisations(ports.documents, source=source, relay=relay),
+        Agreements(ports.documents, source=source, relay=relay),
+    )
+
+
+def _known(parties: Parties, terms: TermsRecords) -> dict[str, object]:
+    """Who takes part, and on which terms."""
+    return {
+        "factories": parties.factories,
+        "buyers": parties.buyers,
+        "organisations": parties.organisations,
+        "parties": parties,
+        "terms_records": terms,
+    }
+
+
+def _signed(
+    ports: Ports, source: str, relay: Relay, *, parties: Parties, ledger: Ledger, consent: Consent, zone: ZoneInfo
+) -> dict[str, object]:
+    """What has to do with signed papers: agreements, and consent on paper."""
+    papers = Papers(ports.files)
+    scans = ConsentPapers(ports.documents, source=source, relay=relay)
+    return {
+        "agreements": parties.agreements,
+        "agreeing": Agreeing(parties.agreements, parties, papers, ledger, consent, zone=zone),
+        "papers": papers,
+        "consent_papers": scans,
+        "paper_consent": PaperConsent(scans, papers, parties, ledger, consent),
+    }
+
+
+def _app(settings: Settings, ports: Ports, consent: Consent, dependencies: Mapping[str, object]) -> TracedApp:
+    """The HTTP application, which is ready when all that it stands on is."""
+    return make_app(
         "STAR access",
         routes(),
         verifier=Verifier(settings.verify_key),
-        dependencies={
-            "factories": factories,
-            "buyers": buyers,
-            "parties": Parties(factories, buyers),
-            "ledger": ledger,
-            "consent": consent,
-            "programme_zone": ZoneInfo(settings.time_zone),
-        },
+        dependencies=dependencies,
         checks={
             "documents": ports.documents.ping,
             "files": ports.files.ping,
@@ -45,7 +147,15 @@ def make_service(settings: Settings, ports: Ports) -> Service:
             "consent": consent.check,
         },
     )
-    return Service(NAME, app, ports, relay)
+
+
+def _sweeping(what: AccessRequests | Disclosing) -> Periodic:
+    """Looks every minute what time, or a crash, brought about that is to be seen through."""
+
+    async def sweep() -> None:
+        await what.sweep(now=datetime.now(UTC))
+
+    return Periodic(f"sweep of {type(what).__name__}", sweep, every_s=SWEEP_EVERY_S)
 
 
 def make_process(settings: Settings, ports: Ports) -> Service:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from contracts.access import FactoryRegisteredV1
+from contracts.access import FactoryChangedV1, FactoryRegisteredV1
 from contracts.events import Event
 from services.assessment.domain.factory import Factory
 from services.assessment.store import Factories
@@ -13,7 +13,7 @@ from services.runtime.bus.dispatch import Consumer
 def consumers(factories: Factories) -> Mapping[type[Event], Consumer]:
     """The consumers by event."""
 
-    async def on_factory_registered(event: FactoryRegisteredV1, delivery: Delivery) -> None:
+    async def on_factory_told(event: FactoryRegisteredV1 | FactoryChangedV1, delivery: Delivery) -> None:
         card = Factory(
             id=event.factory_id,
             original_id=event.original_id,
@@ -24,4 +24,4 @@ def consumers(factories: Factories) -> Mapping[type[Event], Consumer]:
         )
         await factories.keep(card, cause=delivery)
 
-    return {FactoryRegisteredV1: on_factory_registered}
+    return {FactoryRegisteredV1: on_factory_told, FactoryChangedV1: on_factory_told}

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
-from contracts.errors import NotFound
+from contracts.errors import Conflict, NotFound
 from contracts.events import Event
 from contracts.identity import Scope
 from services.assessment.domain.factory import Factory
@@ -180,8 +180,11 @@ class Factories:
         self._aggregates = aggregates
 
     async def keep(self, factory: Factory, *, cause: Delivery) -> None:
-        """Keep a card; the same event again changes nothing."""
-        await self._aggregates.create(factory.id, factory, cause=cause)
+        """Keep a card; the same event again changes nothing, and of several the newest stays."""
+        try:
+            await self._aggregates.create(factory.id, factory, cause=cause)
+        except Conflict:
+            await self._aggregates.change(factory.id, lambda _: (factory, ()), cause=cause)
 
     async def get(self, factory_id: str, scope: Scope) -> Factory:
         """Read one card; raises ``NotFound``."""

@@ -6,13 +6,14 @@ from typing import Annotated
 import msgspec
 from litestar import Response, Router, get, patch, post
 
+from contracts.answers import about
 from contracts.identity import Principal
 from contracts.permissions import Permission
 from contracts.remediation import LineStatus
 from contracts.vocabulary import ReportKind
 from services.remediation import queries, usecases
 from services.remediation.domain import Progress
-from services.remediation.queries import PlanPage, PlanView
+from services.remediation.queries import PlanPage, PlanView, ProgressReport
 from services.remediation.store import Findings, Plans
 from services.runtime.http import Injected, PageSize, requires
 
@@ -46,12 +47,22 @@ async def read_plan(
 ) -> Response[PlanView]:
     """Read one improvement plan with the finding statement of each line."""
     plan = await queries.read_plan(plans, findings, plan_id, principal.scope())
-    marks = {"star-factory": plan.factory_id, "star-kind": ReportKind.IMPROVEMENT_PLAN.value}
-    return Response(plan, headers=marks)
+    is_with_progress = principal.scope().covers(plan.factory_id, ReportKind.PROGRESS, plan.cycle)
+    kinds = (ReportKind.IMPROVEMENT_PLAN, ReportKind.PROGRESS) if is_with_progress else (ReportKind.IMPROVEMENT_PLAN,)
+    return Response(plan, headers=about(plan.factory_id, kinds, plan.cycle, plan.id))
+
+
+@get("/plans/{plan_id:str}/progress", guards=[requires(Permission.PLAN_READ)])
+async def read_progress(
+    principal: Injected[Principal], plans: Injected[Plans], plan_id: str
+) -> Response[ProgressReport]:
+    """Read how far an improvement plan is: the progress report, which a factory may share without the plan itself."""
+    found = await queries.read_progress(plans, plan_id, principal.scope())
+    return Response(found, headers=about(found.factory_id, (ReportKind.PROGRESS,), found.cycle, plan_id))
 
 
 @patch("/plans/{plan_id:str}/lines/{line_id:str}", guards=[requires(Permission.PLAN_REPORT)])
-async def report_progress(
+async def report_line(
     principal: Injected[Principal],
     plans: Injected[Plans],
     findings: Injected[Findings],
@@ -86,5 +97,5 @@ async def verify_line(
 
 def routes() -> Router:
     """Every public route of remediation."""
-    handlers = [list_plans, read_plan, report_progress, verify_line]
+    handlers = [list_plans, read_plan, read_progress, report_line, verify_line]
     return Router("/api/v1", route_handlers=handlers, tags=["remediation"])

@@ -11,8 +11,8 @@ import msgspec
 
 from contracts.assessment import VisitFinalisedV1
 from contracts.errors import Malformed, NotFound, RuleBroken
-from contracts.remediation import LineReportedV1, LineStatus, LineVerifiedV1, PlanOpenedV1
-from contracts.vocabulary import Outcome
+from contracts.remediation import LineReportedV1, LineStatus, LineVerifiedV1, PlanChangedV1, PlanOpenedV1
+from contracts.vocabulary import Outcome, ReportKind
 
 PROGRESS_REPORT_AFTER: Final = timedelta(days=30)
 """The first progress report is due within 30 days of the release of the assessment report."""
@@ -24,6 +24,9 @@ NEXT: Final[Mapping[LineStatus, frozenset[LineStatus]]] = {
 }
 """What a factory may report next; a completed line that failed again goes back to in progress."""
 
+
+_SAID: Final = ("reported", "reported_at", "verified", "verified_at", "verified_by", "verification_note")
+"""The fields of a line that say how far it is; the others say what is planned."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -191,6 +194,24 @@ def note_release(plan: Plan, released_on: date) -> Plan:
     """Start the clock of the first progress report, and let granted buyers see the plan."""
     due = released_on + PROGRESS_REPORT_AFTER
     return msgspec.structs.replace(plan, report_released_on=released_on, progress_due_on=due)
+
+
+def told(before: Plan, after: Plan) -> tuple[PlanChangedV1, ...]:
+    """What is announced of a change of what buyers may read; nothing before the plan is released to them."""
+    if after.report_released_on is None:
+        return ()
+    is_new = before.report_released_on is None
+    pairs = list(zip(before.lines, after.lines, strict=True))
+    is_said = any(getattr(old, name) != getattr(new, name) for old, new in pairs for name in _SAID)
+    is_planned = before.course_ids != after.course_ids or any(_planned(old) != _planned(new) for old, new in pairs)
+    changes = {ReportKind.IMPROVEMENT_PLAN: is_planned, ReportKind.PROGRESS: is_said}
+    kinds = tuple(kind for kind, is_changed in changes.items() if is_new or is_changed)
+    event = PlanChangedV1(plan_id=after.id, factory_id=after.factory_id, cycle=after.cycle, kinds=kinds)
+    return (event,) if kinds else ()
+
+
+def _planned(line: Line) -> dict[str, object]:
+    return {name: getattr(line, name) for name in Line.__struct_fields__ if name not in _SAID}
 
 
 def _shown_text(text: str) -> str:

@@ -9,7 +9,7 @@ from contracts.errors import NotFound
 from contracts.events import Event
 from contracts.identity import Scope
 from contracts.vocabulary import ReportKind
-from services.remediation.domain import Plan
+from services.remediation.domain import Plan, told
 from services.runtime.aggregates import Aggregates, Found
 from services.runtime.bus import Delivery
 from services.runtime.documents import Documents, Index
@@ -32,23 +32,20 @@ class Plans:
         collection = documents.collection("plans", indexes)
         self._plans = Aggregates(collection, Plan, source=source, relay=relay)
 
-    async def get(self, plan_id: str, scope: Scope) -> Plan:
-        """Read one plan; raises ``NotFound`` for what is absent or out of scope."""
+    async def get(self, plan_id: str, scope: Scope, kind: ReportKind = KIND) -> Plan:
+        """Read one plan, for its progress ``kind`` says so; raises ``NotFound`` for what is absent or out of scope."""
         plan = (await self._plans.get(plan_id)).state
-        if not scope.covers(plan.factory_id, KIND) or (scope.buyer_id and plan.report_released_on is None):
+        is_hidden = scope.buyer_id and plan.report_released_on is None
+        if is_hidden or not scope.covers(plan.factory_id, kind, plan.cycle):
             raise NotFound("There is no such plan.")
         return plan
 
     async def find(self, scope: Scope, *, factory_id: str | None, limit: int, after: str | None) -> Found[Plan]:
         """Read one page of the plans in scope, newest first."""
-        where: dict[str, object] = {}
-        factories = scope.factories_for(KIND)
+        sharing = scope.sharing(KIND)
+        where = sharing.where(factory="state.factory_id", cycle="state.cycle") if sharing is not None else {}
         if factory_id is not None:
-            if not scope.covers(factory_id, KIND):
-                return Found([], None)
-            where["state.factory_id"] = factory_id
-        elif factories is not None:
-            where["state.factory_id"] = {"$in": sorted(factories)}
+            where = {"$and": [where, {"state.factory_id": factory_id}]} if where else {"state.factory_id": factory_id}
         if scope.buyer_id:
             where["state.report_released_on"] = {"$gt": ""}
         return await self._plans.find(where, sort=[("state.opened_at", -1)], limit=limit, after=after)
@@ -65,9 +62,14 @@ class Plans:
         *,
         cause: Delivery | None = None,
     ) -> Plan:
-        """Apply a decision to a plan in scope; raises ``NotFound`` and ``Conflict``."""
+        """Apply a decision to a plan in scope, and announce what buyers may read of it; as ``Aggregates.change``."""
         await self.get(plan_id, scope)
-        return await self._plans.change(plan_id, decide, cause=cause)
+
+        def decided(plan: Plan) -> tuple[Plan, Sequence[Event]]:
+            changed, events = decide(plan)
+            return changed, (*events, *told(plan, changed))
+
+        return await self._plans.change(plan_id, decided, cause=cause)
 
 
 class Findings:

@@ -8,6 +8,7 @@ from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
+from contracts.answers import about
 from contracts.identity import Principal
 from contracts.permissions import Permission
 from services.reporting import queries, usecases
@@ -115,7 +116,7 @@ async def compliance_points(
 
 def _marks(report: Report) -> dict[str, str]:
     """What the gateway decides by, again, before it lets the first byte out."""
-    return {"star-factory": report.factory_id, "star-kind": report.kind.value}
+    return about(report.factory_id, (report.kind,), report.cycle, report.id)
 
 
 def _headers(report: Report, form: str) -> dict[str, str]:

@@ -99,16 +99,14 @@ class Reports:
     ) -> Found[Report]:
         """Read one page of the visible reports, latest visit first."""
         where: dict[str, Any] = {"state.country": scope.country}
-        factories = scope.factories_for(KIND)
-        if factories is not None:
+        sharing = scope.sharing(KIND)
+        if sharing is not None:
             where["state.stage"] = Stage.RELEASED.value
-            where["state.factory_id"] = {"$in": sorted(factories)}
+            where |= sharing.where(factory="state.factory_id", cycle="state.cycle")
         if factory_id is not None:
-            if not scope.covers(factory_id, KIND):
-                return Found([], None)
-            where["state.factory_id"] = factory_id
+            where = {"$and": [where, {"state.factory_id": factory_id}]}
         if cycle is not None:
-            where["state.cycle"] = cycle
+            where = {"$and": [where, {"state.cycle": cycle}]}
         return await self._reports.find(where, sort=[("state.visited_on", -1)], limit=limit, after=after)
 
     async def create(self, report: Report, events: Sequence[Event], cause: Delivery) -> None:
@@ -153,6 +151,6 @@ class Results:
 
 
 def _is_visible(report: Report, scope: Scope) -> bool:
-    if report.country != scope.country or not scope.covers(report.factory_id, KIND):
+    if report.country != scope.country or not scope.covers(report.factory_id, KIND, report.cycle):
         return False
-    return report.stage is Stage.RELEASED or scope.factories_for(KIND) is None
+    return report.stage is Stage.RELEASED or scope.sharing(KIND) is None

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from contracts.access import FactoryRegisteredV1
+from contracts.access import FactoryChangedV1, FactoryRegisteredV1
 from contracts.assessment import QuestionnairePublishedV1, VisitFinalisedV1, VisitScope
 from contracts.errors import NotFound
 from contracts.identifiers import derived_id
@@ -31,7 +31,7 @@ class Archive(msgspec.Struct, frozen=True):
     files: ReportFiles
 
 
-async def keep_card(cards: Cards, event: FactoryRegisteredV1, *, cause: Delivery) -> None:
+async def keep_card(cards: Cards, event: FactoryRegisteredV1 | FactoryChangedV1, *, cause: Delivery) -> None:
     """Keep what reports say about a factory."""
     await cards.keep(msgspec.convert(msgspec.to_builtins(event), FactoryCard), cause)
 

@@ -94,6 +94,11 @@ def _on_bad_text(_: Request[Any, Any, State], error: UnicodeDecodeError) -> Resp
     return problem(400, "malformed", f"The body is not UTF-8: {error.reason} at byte {error.start}.")
 
 
+def _on_too_deep(_: Request[Any, Any, State], __: RecursionError) -> Response[Problem]:
+    logger.warning("nested too deeply")
+    return problem(400, "malformed", "The body is nested too deeply.")
+
+
 def _on_bug(_: Request[Any, Any, State], error: Exception) -> Response[Problem]:
     logger.error("unhandled", exc_info=error)
     trace.get_current_span().record_exception(error)
@@ -195,6 +200,7 @@ def make_app(
             StoreUnavailable: _on_no_store,
             HTTPException: _on_http_error,
             UnicodeDecodeError: _on_bad_text,
+            RecursionError: _on_too_deep,
             Exception: _on_bug,
         },
         before_request=_name_span,

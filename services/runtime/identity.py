@@ -11,13 +11,15 @@ import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from contracts.identity import Principal
+from contracts.identity import Principal, Shared, Shares
 from contracts.vocabulary import ReportKind
 
 ALGORITHM = "EdDSA"
 AUDIENCE = "star.internal"
+_EVERY_CYCLE = "*"
 LIFETIME = timedelta(seconds=60)
 CLOCK_SKEW = timedelta(seconds=10)
+MOST_KNOWN = 256
 
 
 class NotAuthenticated(Exception):
@@ -55,15 +57,39 @@ class Signer:
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)
 
 
+class _Known(msgspec.Struct, frozen=True):
+    """A caller whose token was checked, and until when (wall clock, in seconds) it is good."""
+
+    principal: Principal
+    ends: float
+
+
 class Verifier:
-    """Checks principals; every service holds one."""
+    """Checks principals; every service holds one.
+
+    A gateway shows the same token again and again for some seconds. The very same header is not checked again while
+    it is good: that would take longer than many a request.
+    """
 
     def __init__(self, verify_key: str) -> None:
         self._key = Ed25519PublicKey.from_public_bytes(base64.b64decode(verify_key))
+        self._known: dict[str, _Known] = {}
 
     def principal(self, authorization: str | None) -> Principal:
         """The caller named by an ``Authorization: Bearer`` header; raises ``NotAuthenticated``."""
-        scheme, _, token = (authorization or "").partition(" ")
+        header = authorization or ""
+        known = self._known.get(header)
+        if known is None or known.ends <= time.time():
+            self._known.pop(header, None)
+            known = self._checked(header)
+            if len(self._known) >= MOST_KNOWN:
+                del self._known[next(iter(self._known))]
+            self._known[header] = known
+        return known.principal
+
+    def _checked(self, authorization: str) -> _Known:
+        """The caller whose token is good; raises ``NotAuthenticated``."""
+        scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise NotAuthenticated("A bearer token is needed.")
         try:
@@ -79,34 +105,39 @@ class Verifier:
             shares = _unpacked(claims["shares"]) if "shares" in claims else {}
         except (jwt.PyJWTError, KeyError, msgspec.MsgspecError, zlib.error, binascii.Error) as error:
             raise NotAuthenticated("The token cannot be believed.") from error
-        return msgspec.structs.replace(principal, shares=shares)
-
-
-Shares = dict[ReportKind, frozenset[str]]
+        ends = int(claims["exp"]) + CLOCK_SKEW.total_seconds()
+        return _Known(msgspec.structs.replace(principal, shares=shares), ends)
 
 
 @functools.lru_cache(maxsize=256)
-def _packed(shares: tuple[tuple[ReportKind, frozenset[str]], ...]) -> str:
-    """Shares as a claim: each factory once with its kinds, in order, compressed.
+def _packed(shares: tuple[tuple[ReportKind, Shared], ...]) -> str:
+    """Shares as a claim: each factory once with its kinds and cycles, in order, compressed.
 
     A buyer's shares seldom change, and a frozen set remembers its hash: most requests find them packed.
     """
-    kinds: dict[str, list[ReportKind]] = {}
-    for kind, factories in shares:
-        for factory_id in factories:
-            kinds.setdefault(factory_id, []).append(kind)
-    by_kinds: dict[str, list[str]] = {}
-    for factory_id in sorted(kinds):
-        by_kinds.setdefault(",".join(sorted(kinds[factory_id])), []).append(factory_id)
-    return base64.b64encode(zlib.compress(msgspec.json.encode(by_kinds), level=6)).decode()
+    seen: dict[str, list[str]] = {}
+    for kind, shared in shares:
+        for cycle, factories in ((_EVERY_CYCLE, shared.every), *shared.by_cycle):
+            for factory_id in factories:
+                seen.setdefault(factory_id, []).append(f"{kind}:{cycle}")
+    by_seen: dict[str, list[str]] = {}
+    for factory_id in sorted(seen):
+        by_seen.setdefault(",".join(sorted(seen[factory_id])), []).append(factory_id)
+    return base64.b64encode(zlib.compress(msgspec.json.encode(by_seen), level=6)).decode()
 
 
 @functools.lru_cache(maxsize=256)
 def _unpacked(claim: str) -> Shares:
     """The shares in a claim of a verified token."""
-    by_kinds = msgspec.json.decode(zlib.decompress(base64.b64decode(claim)), type=dict[str, frozenset[str]])
-    shares: Shares = {}
-    for kinds, factories in by_kinds.items():
-        for kind in map(ReportKind, kinds.split(",")):
-            shares[kind] = shares.get(kind, frozenset()) | factories
-    return shares
+    by_seen = msgspec.json.decode(zlib.decompress(base64.b64decode(claim)), type=dict[str, frozenset[str]])
+    found: dict[str, dict[str, frozenset[str]]] = {}
+    for seen, factories in by_seen.items():
+        for kind, _, cycle in (each.partition(":") for each in seen.split(",")):
+            cycles = found.setdefault(kind, {})
+            cycles[cycle] = cycles.get(cycle, frozenset()) | factories
+    return {
+        ReportKind(kind): Shared(
+            cycles.pop(_EVERY_CYCLE, frozenset()), tuple(sorted((int(cycle), each) for cycle, each in cycles.items()))
+        )
+        for kind, cycles in found.items()
+    }

@@ -11,8 +11,10 @@ import uvicorn
 
 from contracts.catalogue import listeners
 from services.runtime.bus import Bus, RetryPolicy
+from services.runtime.connections import CarefulHttp
 from services.runtime.documents import Documents
 from services.runtime.files import Files
+from services.runtime.periodic import Background
 from services.runtime.relay import Relay
 from services.runtime.settings import InvalidSettings, Settings
 from services.runtime.telemetry import flush_traces, set_up_logs, set_up_traces
@@ -34,14 +36,23 @@ class Service(msgspec.Struct, frozen=True):
     app: TracedApp
     ports: Ports
     relay: Relay
+    background: tuple[Background, ...] = ()
 
     async def open(self) -> None:
         """Connect the stores; the service can answer requests from here on."""
         await self.ports.documents.start()
         await self.ports.files.start()
 
+    async def start(self) -> None:
+        """Begin what runs beside the requests: announcing, and what the service does by itself."""
+        await self.relay.start()
+        for each in self.background:
+            await each.start()
+
     async def close(self) -> None:
-        """Stop announcing, then let go of the stores; call after the bus has stopped delivering."""
+        """Stop what runs beside the requests, then let go of the stores; call after the bus has stopped delivering."""
+        for each in self.background:
+            await each.stop()
         await self.relay.stop()
         await self.ports.files.stop()
         await self.ports.documents.stop()
@@ -86,7 +97,7 @@ async def running(service: Service) -> AsyncIterator[Service]:
     try:
         await service.open()
         await service.ports.bus.start()
-        await service.relay.start()
+        await service.start()
         yield service
     finally:
         await service.ports.bus.stop()
@@ -135,7 +146,7 @@ async def serve(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
-        h11_max_incomplete_event_size=64 * 1024,
+        http=CarefulHttp,
     )
     await _Server(config, on_ready).serve(list(sockets) or None)
 

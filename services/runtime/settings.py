@@ -21,6 +21,13 @@ class Environment(StrEnum):
     DEPLOYED = "deployed"
 
 
+class BoundTokens(StrEnum):
+    """Whose tokens must be bound to a key or a certificate: nobody's, or those of buyers."""
+
+    OFF = "off"
+    BUYERS = "buyers"
+
+
 class Secret(str):
     """A string that does not show itself."""
 
@@ -63,6 +70,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     outbox_scan_s: Annotated[float, _says("Bus", "how often the outbox is scanned for what was missed")] = 5.0
     oidc_issuer: Annotated[str, _says("Identity", "OIDC issuer; discovery and keys are read from it")] = ""
     oidc_audience: Annotated[str, _says("Identity", "audience that an access token must carry")] = "star"
+    public_url: Annotated[str, _says("Identity", "address by which callers know the gateway, as in DPoP proofs")] = ""
+    bound_tokens: Annotated[BoundTokens, _says("Identity", "off, or buyers: DPoP or mTLS")] = BoundTokens.OFF
+    dpop_nonce_s: Annotated[float, _says("Identity", "how long a nonce for DPoP proofs holds; 0 asks for none")] = 0.0
+    client_cert_header: Annotated[str, _says("Identity", "RFC 9440 header that the TLS proxy sets; empty: none")] = ""
+    member_claim: Annotated[str, _says("Identity", "claim that SCIM's userName is compared with")] = "sub"
     signing_key: Annotated[Secret, _says("Identity", "Ed25519 key of the gateway (base64 of 32 bytes)")] = Secret()
     verify_key: Annotated[str, _says("Identity", "its public half, for the services (base64 of 32 bytes)")] = ""
     lease_s: Annotated[float, _says("Consent", "how long a gateway may decide without hearing from access")] = 5.0
@@ -70,6 +82,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ledger_key: Annotated[Secret, _says("Consent", "Ed25519 key of the ledger (base64 of 32 bytes)")] = Secret()
     ledger_previous_key: Annotated[Secret, _says("Consent", "the key that ledger_key replaces")] = Secret()
     ledger_anchor: Annotated[str, _says("Consent", "fingerprint of the first key that is trusted; see RUNNING")] = ""
+    request_days: Annotated[int, _says("Consent", "days that a buyer's request for access waits for an answer")] = 30
+    rate_per_s: Annotated[float, _says("Limits", "requests a second by one caller, lasting; 0: no limit")] = 100.0
+    rate_burst: Annotated[int, _says("Limits", "requests by one caller at once")] = 1000
+    failures_per_s: Annotated[float, _says("Limits", "tokens refused a second by address; 0: no limit")] = 0.5
+    failure_burst: Annotated[int, _says("Limits", "tokens refused at once by address, then 429")] = 30
+    cors_origins: Annotated[str, _says("Browsers", "origins whose pages may call, with spaces; empty: none")] = ""
+    hsts_s: Annotated[int, _says("Browsers", "Strict-Transport-Security, behind TLS only; 0: not sent")] = 0
+    webhook_loopback: Annotated[bool, _says("Webhooks", "send also to this computer; never when deployed")] = False
     access_url: Annotated[str, _says("Services", "where the gateway finds access")] = "http://127.0.0.1:8001"
     assessment_url: Annotated[str, _says("Services", "where it finds assessment")] = "http://127.0.0.1:8002"
     remediation_url: Annotated[str, _says("Services", "where it finds remediation")] = "http://127.0.0.1:8003"
@@ -97,6 +117,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """These settings; raises ``InvalidSettings`` unless they are of a deployed country."""
         if self.environment is not Environment.DEPLOYED:
             raise InvalidSettings("this process needs STAR_ENVIRONMENT=deployed; embedded, everything is: star run")
+        if self.webhook_loopback:
+            raise InvalidSettings("STAR_WEBHOOK_LOOPBACK must not be set when deployed")
         return self
 
     def demand(self, *names: str) -> None:

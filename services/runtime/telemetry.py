@@ -58,6 +58,12 @@ def set_up_logs(service: str, level: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns of every retry with the whole address, a file's key included: thousands of lines in an outage.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of the HTTP server tells of a fault: an answer that was broken off says so itself, on purpose."""
+    return not str(record.msg).startswith("ASGI callable returned without completing response")
 
 
 def set_up_traces(service: str, settings: Settings, extra: SpanProcessor | None = None) -> None:

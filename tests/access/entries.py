@@ -3,8 +3,10 @@
 from datetime import UTC, date, datetime
 
 from contracts.ledger import LedgerKey
-from contracts.vocabulary import ReportKind
-from services.access.domain.consent import Entry, Fact, Fold, GrantGiven, GrantRevoked, KeyAnnounced
+from contracts.vocabulary import COMPLIANCE_KINDS
+from services.access.domain.consent.entry import Entry
+from services.access.domain.consent.facts import Fact, GrantGiven, GrantRevoked, KeyAnnounced
+from services.access.domain.consent.fold import Fold
 from services.access.domain.grant import Approval, Grant
 from services.access.domain.receipt import receipt_of
 from services.access.domain.verification import canonical, line_of
@@ -19,7 +21,7 @@ SALT = "5a" * 16
 
 
 def a_grant(grant_id: str = "g1", **fields: object) -> Grant:
-    told = {"id": grant_id, "factory_id": "f1", "buyer_id": "b1", "kinds": tuple(ReportKind), "starts_on": TODAY}
+    told = {"id": grant_id, "factory_id": "f1", "buyer_id": "b1", "kinds": COMPLIANCE_KINDS, "starts_on": TODAY}
     return Grant(**{**told, **fields})  # type: ignore[arg-type]
 
 
@@ -30,7 +32,7 @@ def signed_next(fold: Fold, fact: Fact, key: LedgerKey = KEY) -> Entry:
 def a_fold(*facts: Fact) -> tuple[Fold, list[Entry]]:
     """A ledger of the announcement of the key and these facts, with its entries."""
     fold, entries = Fold(), []
-    for fact in (KeyAnnounced(KEY.public), *facts):
+    for fact in (KeyAnnounced(public_key=KEY.public), *facts):
         entries.append(signed_next(fold, fact))
         fold.apply(entries[-1])
     return fold, entries
@@ -39,10 +41,12 @@ def a_fold(*facts: Fact) -> tuple[Fold, list[Entry]]:
 def a_rotated_ledger() -> tuple[Fold, list[Entry]]:
     """Two grants, another key, and the revocation of the first grant under it."""
     person = Approval(name="Rana", role="owner")
-    fold, entries = a_fold(GrantGiven(a_grant(purpose="Näherin 東", approved_by=person)), GrantGiven(a_grant("g2")))
+    fold, entries = a_fold(
+        GrantGiven(grant=a_grant(purpose="Näherin 東", approved_by=person)), GrantGiven(grant=a_grant("g2"))
+    )
     for fact, key in (
-        (KeyAnnounced(NEXT_KEY.public), KEY),
-        (GrantRevoked(grant_id="g1", factory_id="f1", buyer_id="b1"), NEXT_KEY),
+        (KeyAnnounced(public_key=NEXT_KEY.public), KEY),
+        (GrantRevoked(record_id="g1", factory_id="f1", buyer_id="b1"), NEXT_KEY),
     ):
         entries.append(signed_next(fold, fact, key))
         fold.apply(entries[-1])

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from contracts.access import BuyerRegisteredV1, FactoryRegisteredV1, GrantGivenV1
-from contracts.identity import Principal
+from contracts.identity import Principal, Shared
 from contracts.vocabulary import ReportKind
 from tests.access.parties import (
     ADMIN,
@@ -23,7 +23,7 @@ from tests.access.parties import (
 )
 from tests.support.services import Running, signed
 
-SHARED = msgspec.structs.replace(BUYER, shares={ReportKind.ASSESSMENT: frozenset({"f1"})})
+SHARED = msgspec.structs.replace(BUYER, shares={ReportKind.ASSESSMENT: Shared(frozenset({"f1"}))})
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ async def test_everybody_lists_the_factories_in_scope(service: Running, caller: 
 
 async def test_a_buyer_does_not_learn_a_tax_id(service: Running) -> None:
     await service.post("/api/v1/factories", ADMIN, a_factory("f3", tax_id="T-1"))
-    shared = msgspec.structs.replace(BUYER, shares={ReportKind.ASSESSMENT: frozenset({"f3"})})
+    shared = msgspec.structs.replace(BUYER, shares={ReportKind.ASSESSMENT: Shared(frozenset({"f3"}))})
     assert (await service.get("/api/v1/factories/f3", shared)).json()["tax_id"] == ""
     assert (await service.get("/api/v1/factories/f3", ADMIN)).json()["tax_id"] == "T-1"
 
@@ -119,7 +119,7 @@ async def test_factories_come_in_pages(service: Running) -> None:
 async def test_a_factory_approves_a_buyer(service: Running) -> None:
     answer = await service.post("/api/v1/grants", FACTORY, a_grant(approved_by={"name": "Rana", "role": "owner"}))
     assert answer.status_code == 201
-    assert answer.json()["kinds"] == ["assessment", "improvement_plan"]
+    assert answer.json()["kinds"] == ["assessment", "improvement_plan", "progress"]
     (event,) = await service.until_announced(GrantGivenV1)
     assert (event.grant_id, event.epoch, event.ends_on) == ("g1", 2, None)
 

@@ -1,42 +1,17 @@
 """``star verify-ledger`` and the other commands on the ledger as a person types them, without a country."""
 
-import contextlib
-import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
-from unittest import mock
 
 import pytest
 
 from contracts.ledger import LedgerKey
-from deploy.cli import main
+from tests.access.commands import star
 from tests.access.entries import KEY, STRANGER, a_receipt, a_rotated_ledger, lines_of
 from tests.support.star import StarRun, typed
 
 pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts:UserWarning")
 FOLD, ENTRIES = a_rotated_ledger()
-
-
-class Done(NamedTuple):
-    """How a command ended and what it said."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def star(*arguments: object) -> Done:
-    """Run a command in this process: starting one takes longer than what is tried here."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    typed = mock.patch("sys.argv", ["star", *map(str, arguments)])
-    wide = mock.patch.dict("os.environ", {"COLUMNS": "200"})
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), typed, wide:
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-    return Done(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.ledger import LedgerKey, NotGenuine
-from services.access.domain.consent import Entry, Fact, Fold, GrantGiven, GrantRevoked, KeyAnnounced
+from services.access.domain.consent.entry import Entry
+from services.access.domain.consent.facts import Fact, GrantGiven, GrantRevoked, KeyAnnounced
+from services.access.domain.consent.fold import Fold
 from services.access.domain.receipt import Receipt, verified_receipt
 from services.access.domain.verification import canonical, verified_ledger
 from services.runtime.identity import new_signing_key
@@ -29,7 +31,7 @@ FOLD, ENTRIES = a_rotated_ledger()
 LINES = lines_of(ENTRIES)
 LEDGER = b"".join(LINES)
 RECEIPT = a_receipt(FOLD)
-REVOKED = GrantRevoked(grant_id="g1", factory_id="f1", buyer_id="b1")
+REVOKED = GrantRevoked(record_id="g1", factory_id="f1", buyer_id="b1")
 
 
 def ledger_is_genuine(content: bytes) -> bool:
@@ -124,10 +126,10 @@ def with_last(entry: Entry, before: int) -> list[bytes]:
         (3, KeyAnnounced(STRANGER.public), STRANGER),
         (4, REVOKED, KEY),
         (4, KeyAnnounced(STRANGER.public), KEY),
-        (4, KeyAnnounced(KEY.public), NEXT_KEY),
+        (4, KeyAnnounced(public_key=KEY.public), NEXT_KEY),
         (4, KeyAnnounced("?"), NEXT_KEY),
-        (0, GrantGiven(a_grant()), KEY),
-        (0, KeyAnnounced(KEY.public), STRANGER),
+        (0, GrantGiven(grant=a_grant()), KEY),
+        (0, KeyAnnounced(public_key=KEY.public), STRANGER),
     ],
     ids=[
         "a stranger",
@@ -155,8 +157,8 @@ def test_an_entry_that_names_another_key_than_the_one_that_signed_it_is_rejected
     seed = new_signing_key()
     key, liar = LedgerKey(seed), LedgerKey(seed)
     liar.id = STRANGER.id
-    first = signed_next(Fold(), KeyAnnounced(key.public), key)
-    entry = signed_next(Fold([first]), GrantGiven(a_grant()), liar)
+    first = signed_next(Fold(), KeyAnnounced(public_key=key.public), key)
+    entry = signed_next(Fold([first]), GrantGiven(grant=a_grant()), liar)
     with pytest.raises(NotGenuine, match="not the announced one"):
         verified_ledger(lines_of([first, entry]))
 
@@ -220,7 +222,7 @@ def test_a_receipt_that_says_more_or_else_than_its_proof_is_rejected(content: by
 
 
 def test_the_entries_of_different_grants_make_no_receipt() -> None:
-    fold, _ = a_fold(GrantGiven(a_grant()), GrantGiven(a_grant("g2", buyer_id="b2")))
+    fold, _ = a_fold(GrantGiven(grant=a_grant()), GrantGiven(grant=a_grant("g2", buyer_id="b2")))
     first = msgspec.json.decode(a_receipt(fold), type=Receipt)
     other = msgspec.json.decode(a_receipt(fold, "g2"), type=Receipt)
     lines = (*first.proof.entries, other.proof.entries[-1])

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from contracts.access import ConsentAnswer, ConsentEntry, EntryKind
+from contracts.visibility import GENESIS, may_see
 from contracts.vocabulary import ReportKind
 from gateway.replica import Replica
-from gateway.visibility import may_see
 from services.access.domain.lease import Lease, Leases
 
 LEASE = 2
@@ -36,6 +36,7 @@ REVOKED = msgspec.structs.replace(
     GIVEN, epoch=2, previous_hash=GIVEN.hash, hash="2" * 64, kind=EntryKind.GRANT_REVOKED, kinds=(), starts_on=None
 )
 LEDGER = (GIVEN, REVOKED)
+PAID = msgspec.structs.replace(GIVEN, kind=EntryKind.ENTITLEMENT_GIVEN, grant_id="e", factory_id="", kinds=())
 
 
 class Message(NamedTuple):
@@ -84,6 +85,8 @@ class Rules(NamedTuple):
 
 def replica_of(gateway: Believes) -> Replica:
     replica = Replica(today=lambda: TODAY, clock=lambda: 0.0)
+    replica.fold.apply(PAID)  # long ago: not one of the steps that are explored
+    replica.fold.epoch, replica.fold.hash = 0, GENESIS
     for entry in LEDGER[: gateway.applied]:
         replica.fold.apply(entry)
     replica._lease_ends = gateway.left

@@ -13,16 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import Malformed, NotFound
-from services.access.domain.consent import (
-    Entry,
-    Fact,
-    Fold,
-    GrantGiven,
-    LedgerBroken,
-    announced,
-    followed,
-    revocation,
-)
+from services.access.domain.consent.endings import revocation
+from services.access.domain.consent.entry import Entry, followed
+from services.access.domain.consent.facts import Fact, GrantGiven
+from services.access.domain.consent.fold import Fold, LedgerBroken
 from services.access.domain.grant import GrantDatesWrong
 from services.access.store.ledger import Keys, Ledger
 from services.runtime.bus import RetryPolicy
@@ -52,7 +46,7 @@ async def _process(folder: Path) -> AsyncIterator[Ledger]:
 
 
 def test_each_entry_names_the_one_before() -> None:
-    _, entries = a_fold(GrantGiven(a_grant()))
+    _, entries = a_fold(GrantGiven(grant=a_grant()))
     assert [entry.epoch for entry in entries] == [1, 2]
     assert entries[0].previous_hash == "0" * 64
     assert entries[1].previous_hash == entries[0].hash
@@ -69,24 +63,24 @@ def test_each_entry_names_the_one_before() -> None:
         {"key_id": "4" * 64},
         {"signature": "5" * 128},
         {"at": NOW + timedelta(seconds=1)},
-        {"fact": GrantGiven(a_grant(buyer_id="b2"))},
-        {"fact": GrantGiven(a_grant(purpose="another"))},
+        {"fact": GrantGiven(grant=a_grant(buyer_id="b2"))},
+        {"fact": GrantGiven(grant=a_grant(purpose="another"))},
     ],
     ids=lambda change: next(iter(change)),
 )
 def test_an_altered_entry_breaks_the_ledger(change: dict[str, object]) -> None:
-    _, (key, entry) = a_fold(GrantGiven(a_grant()))
+    _, (key, entry) = a_fold(GrantGiven(grant=a_grant()))
     with pytest.raises(LedgerBroken):
         Fold([key, msgspec.structs.replace(entry, **change)])
 
 
 def test_an_entry_reads_back_as_it_was_signed() -> None:
-    _, entries = a_fold(GrantGiven(a_grant(purpose="Zusammenarbeit ü 東", ends_on=TODAY)))
+    _, entries = a_fold(GrantGiven(grant=a_grant(purpose="Zusammenarbeit ü 東", ends_on=TODAY)))
     assert Fold(msgspec.convert(msgspec.to_builtins(entries), list[Entry])).epoch == 2
 
 
 def test_revoking_twice_says_it_once() -> None:
-    fold, _ = a_fold(GrantGiven(a_grant()))
+    fold, _ = a_fold(GrantGiven(grant=a_grant()))
     fact = revocation(fold, "g1")
     assert fact is not None
     fold.apply(signed_next(fold, fact))
@@ -99,8 +93,8 @@ def test_what_was_never_given_cannot_be_revoked() -> None:
 
 
 def test_a_gateway_hears_no_person_and_no_purpose() -> None:
-    _, (_, entry) = a_fold(GrantGiven(a_grant(purpose="canary-purpose")))
-    text = msgspec.json.encode(followed(entry)) + msgspec.json.encode(announced(entry))
+    _, (_, entry) = a_fold(GrantGiven(grant=a_grant(purpose="canary-purpose")))
+    text = msgspec.json.encode(followed(entry)) + msgspec.json.encode(entry.fact.event(entry.epoch))
     assert b"canary-purpose" not in text
     assert b"someone" not in text
 
@@ -132,7 +126,7 @@ async def test_writers_at_the_same_time_leave_one_chain(
             async def write(writer: int, is_given: bool, name: str) -> None:  # noqa: FBT001
                 def decide(fold: Fold) -> Fact | None:
                     if fold.record(name) is None:
-                        return GrantGiven(a_grant(name))
+                        return GrantGiven(grant=a_grant(name))
                     return None if is_given else revocation(fold, name)
 
                 await ledgers[writer].append(decide, by=f"writer{writer}", at=NOW)
@@ -157,7 +151,7 @@ async def test_a_race_for_an_epoch_is_decided_again(tmp_path: Path) -> None:
 
         def decide(fold: Fold) -> Fact:
             decided.append(fold.epoch)
-            return GrantGiven(a_grant(f"g{len(decided)}"))
+            return GrantGiven(grant=a_grant(f"g{len(decided)}"))
 
         await asyncio.gather(*(ledger.append(decide, by="w", at=NOW) for ledger in (first, second) * 5))
         assert (await first.current()).epoch == 11

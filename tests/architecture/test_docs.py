@@ -10,7 +10,15 @@ import pytest
 import contracts
 
 ROOT = Path(contracts.__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "DECISIONS.md", "CHANGELOG.md", "deploy/RUNNING.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "DECISIONS.md",
+    "CHANGELOG.md",
+    "deploy/RUNNING.md",
+    "deploy/THREATS.md",
+    "gateway/BUYERS.md",
+)
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
@@ -40,6 +48,13 @@ def test_every_file_that_is_named_exists(name: str) -> None:
 def test_every_test_that_is_named_exists(name: str) -> None:
     for path, test in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text_of(name)):
         assert f"def {test}(" in text_of(path)
+
+
+def test_every_threat_names_a_test_that_tries_it() -> None:
+    rows = [line for line in text_of("deploy/THREATS.md").splitlines() if re.match(r"\| (?!\*\*|attack)", line)]
+    assert len(rows) > 30
+    for row in rows:
+        assert re.search(r"`tests/[\w/]+\.py::test_\w+`", row), row
 
 
 def test_every_star_command_in_the_readme_exists() -> None:

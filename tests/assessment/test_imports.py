@@ -1,7 +1,9 @@
 """Importing and exporting results: every row or its reason, any order, any number of times, without loss."""
 
+import msgspec
 import pytest
 
+from contracts.access import FactoryChangedV1
 from contracts.assessment import VisitFinalisedV1
 from services.assessment.domain.results import COLUMNS
 from tests.assessment.importing import a_result, complete, exported, imported, send
@@ -200,6 +202,16 @@ class TestFactoriesOnTheirWay:
         await asyncio.sleep(0.3)
         await with_factories(running)
         assert (await sending).json()["imported"] == 1
+
+    async def test_the_newest_card_of_a_factory_stays_whatever_order_they_come_in(self, running: Running) -> None:
+        facts = {**msgspec.structs.asdict(registered()), "original_id": "NEW-1"}
+        await running.deliver(registered(), subject="f1", sequence=1, source="JO/access")
+        await running.deliver(FactoryChangedV1(**facts), subject="f1", sequence=2, source="JO/access")
+        await running.deliver(registered(), subject="f1", sequence=1, source="JO/access")
+        await with_questionnaire(running)
+        import_id = await begin(running, b"x")
+        answer = (await send(running, import_id, [a_result(**{"Factory id": "NEW-1"})])).json()
+        assert answer["imported"] == 1
 
 
 class TestExport:

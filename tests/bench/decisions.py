@@ -66,14 +66,14 @@ def measured(grants: int) -> Found:
     def ask() -> Callable[[], bool]:
         buyer_id = buyer(chance.randrange(BUYERS))
         # One in ten asks for what nobody granted.
-        subject = Subject(factory(chance.randrange(grants // BUYERS * 11 // 10 + 1)), chance.choice(KINDS))
+        subject = Subject(factory(chance.randrange(grants // BUYERS * 11 // 10 + 1)), (chance.choice(KINDS),))
         return lambda: replica.stands(replica.decide(buyer_id), subject)
 
     decisions = [_took_us(ask()) for _ in range(ASKED)]
     firsts = []
     for _ in range(CHANGES):
         replica.fold.apply(changed(replica.fold.epoch, replica.fold.hash))
-        firsts.append(_took_us(ask=lambda: replica.stands(replica.decide(buyer(0)), Subject(factory(0), KINDS[0]))))
+        firsts.append(_took_us(ask=lambda: replica.stands(replica.decide(buyer(0)), Subject(factory(0), KINDS[:1]))))
     return Found(grants, spread(decisions), spread(firsts), held / grants, read_s)
 
 

@@ -22,11 +22,15 @@ def factory(number: int) -> str:
 
 
 def entries(grants: int, *, buyers: int) -> Iterator[ConsentEntry]:
-    """Grants without an end for all kinds, spread evenly over the buyers, each to a factory of its own."""
+    """Partners, and grants to them without an end for all kinds, spread evenly, each to a factory of its own."""
     previous = "0" * 64
-    for number in range(grants):
-        yield given(number, previous, buyer_id=buyer(number % buyers), factory_id=factory(number // buyers))
+    for number in range(buyers):
+        yield _entry(number, previous, EntryKind.ENTITLEMENT_GIVEN, f"partner-{number}", buyer(number), "")
         previous = hash_of(number + 1)
+    for number in range(grants):
+        position = buyers + number
+        yield given(position, previous, buyer_id=buyer(number % buyers), factory_id=factory(number // buyers))
+        previous = hash_of(position + 1)
 
 
 def changed(epoch: int, previous: str) -> ConsentEntry:
@@ -35,16 +39,30 @@ def changed(epoch: int, previous: str) -> ConsentEntry:
 
 
 def given(number: int, previous: str, *, buyer_id: str, factory_id: str) -> ConsentEntry:
-    """The entry behind ``number`` others."""
+    """The grant behind ``number`` other entries."""
+    kind = EntryKind.GRANT_GIVEN
+    return _entry(number, previous, kind, f"grant-{number:07d}", buyer_id, factory_id, kinds=KINDS)
+
+
+def _entry(
+    number: int,
+    previous: str,
+    kind: EntryKind,
+    record_id: str,
+    buyer_id: str,
+    factory_id: str,
+    *,
+    kinds: tuple[ReportKind, ...] = (),
+) -> ConsentEntry:
     return ConsentEntry(
         epoch=number + 1,
         previous_hash=previous,
         hash=hash_of(number + 1),
-        kind=EntryKind.GRANT_GIVEN,
-        grant_id=f"grant-{number:07d}",
+        kind=kind,
+        grant_id=record_id,
         factory_id=factory_id,
         buyer_id=buyer_id,
-        kinds=KINDS,
+        kinds=kinds,
         starts_on=BEGAN,
     )
 

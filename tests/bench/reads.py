@@ -1,10 +1,15 @@
-"""Authorised reads of a small report: through gateways and bare, alternating in the same run, one client."""
+"""Authorised reads of small reports: through gateways and bare, alternating in the same run, one client.
+
+First without the read log, to tell what the decision costs; then with it, of one factory and of many in turn.
+"""
 
 import asyncio
 import contextlib
 import itertools
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -15,15 +20,17 @@ import msgspec
 from contracts.identity import Principal, Role
 from deploy.terminal import say
 from services.runtime.identity import Signer, new_signing_key
-from tests.bench.serving import KEY
+from tests.bench.serving import KEY, LOGGED
 from tests.bench.timing import Spread, median, spread
 from tests.support.star import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS, ROUND_S = 24, 0.12
 CONCURRENCIES = (1, 16)
+LOG_CONCURRENCIES = (1, 16, 64)
+WRITES = 100
 STARTS_IN_S, ENDS_IN_S = 60, 10
-PATH = "/api/v1/reports/r1"
+PATH = "/api/v1/reports/r0"
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -45,10 +52,10 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 @contextlib.asynccontextmanager
-async def serving(role: str, grants: int, buyers: int, key: str, service: str = "") -> AsyncIterator[dict[str, str]]:
+async def serving(role: str, grants: int, buyers: int, key: str, *urls: str) -> AsyncIterator[dict[str, str]]:
     """The servers of a role in a process of their own; yields their addresses."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.serving", role, str(grants), str(buyers), service),
+        *(sys.executable, "-m", "tests.bench.serving", role, str(grants), str(buyers), *urls),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**environment(), KEY: key},
@@ -118,19 +125,35 @@ async def main(grants: int, buyers: int) -> None:
     key = new_signing_key()
     async with (
         serving("service", 0, 1, key) as service,
-        serving("gateways", grants, buyers, key, service["service"]) as gateways,
+        serving("gateways", grants, buyers, key, service["service"], service["access"]) as gateways,
         aiohttp.ClientSession() as http,
     ):
-        bare = Principal(subject="advisor", name="An advisor", roles=frozenset({Role.ADVISOR}), country="JO")
-        signed = {"authorization": f"Bearer {Signer(key).sign(bare)}"}
-        targets = {"bare service": Target([(service["service"] + PATH, None)], signed)}
-        for way in ("http", "inprocess"):
-            for user in ("buyer", "advisor"):
-                headers = await signed_in(http, gateways[way], user)
-                targets[f"{way}, {user}"] = Target([(gateways[way] + PATH, None)], headers)
         say(f"\nreads of a small report, {grants:,} grants, {grants // buyers} factories share with the buyer")
         for concurrency in CONCURRENCIES:
+            targets = {"bare service": _bare(service["service"], key)} | await without_log(http, gateways)
             _print(concurrency, await measured(http, targets, concurrency))
+        say("\nthe same with every read on record before its first byte, against without")
+        for concurrency in LOG_CONCURRENCIES:
+            targets = {"bare service": _bare(service["service"], key)}
+            targets |= await with_log(http, gateways, shared=grants // buyers)
+            disk = spread(await asyncio.to_thread(written_us))
+            _print_log(concurrency, await measured(http, targets, concurrency))
+            say(f"  a durable write of this disk alone, which a single reader waits for, µs: {disk}")
+
+
+def _bare(url: str, key: str) -> Target:
+    """The service itself, asked by somebody whom no gateway has to decide about; good for a minute."""
+    bare = Principal(subject="advisor", name="An advisor", roles=frozenset({Role.ADVISOR}), country="JO")
+    return Target([(url + PATH, None)], {"authorization": f"Bearer {Signer(key).sign(bare)}"})
+
+
+async def without_log(http: aiohttp.ClientSession, gateways: Mapping[str, str]) -> dict[str, Target]:
+    """The reads of a buyer, with a decision, and of an advisor, without."""
+    return {
+        f"{way}, {user}": Target([(gateways[way] + PATH, None)], await signed_in(http, gateways[way], user))
+        for way in ("http", "inprocess")
+        for user in ("buyer", "advisor")
+    }
 
 
 def _print(concurrency: int, found: Mapping[str, Rate]) -> None:
@@ -141,6 +164,42 @@ def _print(concurrency: int, found: Mapping[str, Rate]) -> None:
         buyer, staff, bare = found[f"{way}, buyer"], found[f"{way}, advisor"], found["bare service"]
         say(f"  {way:<10} with the decision against without it: {_ratios(buyer, staff)}")
         say(f"  {way:<10} against the bare service:             {_ratios(buyer, bare)}")
+
+
+async def with_log(http: aiohttp.ClientSession, gateways: Mapping[str, str], *, shared: int) -> dict[str, Target]:
+    """A buyer's reads of one report, and of the reports of a hundred factories in turn, with and without the log."""
+    targets: dict[str, Target] = {}
+    for way in ("http", "inprocess"):
+        for name in (way, way + LOGGED):
+            headers = await signed_in(http, gateways[name], "buyer")
+            spread_out = [(f"{gateways[name]}/api/v1/reports/r{number}", None) for number in range(min(shared, 100))]
+            targets[name] = Target([(gateways[name] + PATH, None)], headers)
+            targets[f"{name}, many"] = Target(spread_out, headers)
+    return targets
+
+
+def written_us() -> list[float]:
+    """How long durable writes of a few thousand bytes take, as a database makes them, in µs."""
+    took: list[float] = []
+    with tempfile.TemporaryFile() as file:
+        for _ in range(WRITES):
+            began = time.perf_counter()
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fdatasync(file.fileno())
+            took.append((time.perf_counter() - began) * 1e6)
+    return took
+
+
+def _print_log(concurrency: int, found: Mapping[str, Rate]) -> None:
+    say(f"\n  {concurrency} at a time")
+    for name, rate in found.items():
+        say(f"  {name:<24} {median(rate.per_round):>7,.0f} reads/s   µs: {rate.took_us}")
+    for way in ("http", "inprocess"):
+        one, many = found[way + LOGGED], found[f"{way}{LOGGED}, many"]
+        say(f"  {way:<10} one factory:   {_ratios(one, found[way])}")
+        say(f"  {way:<10} many of them:  {_ratios(many, found[f'{way}, many'])}")
+        say(f"  {way:<10} one factory, against the bare service: {_ratios(one, found['bare service'])}")
 
 
 def _ratios(one: Rate, other: Rate) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from deploy.terminal import say
 from gateway.inprocess import InProcessUpstream
-from tests.access.parties import FACTORY, a_grant, access
+from tests.access.parties import ADMIN, FACTORY, a_grant, access
 from tests.bench.timing import Spread, spread
 from tests.gateway.running import Door, a_gateway, everywhere
 from tests.support.services import Running, signed
@@ -46,6 +46,7 @@ async def measured(gateways: int) -> Found:
         service = await stack.enter_async_context(access(folder / "access"))
         upstreams = everywhere(InProcessUpstream(service.service.app))
         doors = [await stack.enter_async_context(a_gateway(folder / str(n), upstreams)) for n in range(gateways)]
+        await service.post("/api/v1/entitlements", ADMIN, {"buyer_id": "b1"})
         given = [await _given(service, number) for number in range(REVOKED)]
         reads = [0]
         readers = [asyncio.create_task(_read(door, reads)) for door in doors for _ in range(READERS_A_GATEWAY)]

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import contracts
-from contracts import access, assessment, remediation, reporting, training
+from contracts import access, assessment, remediation, reporting, sharing, training
 from contracts.catalogue import CATALOGUE, SERVICES, Entry, _catalogue
 from contracts.events import Event
 from contracts.schema import asyncapi, json_schema, schema_name
@@ -22,7 +22,7 @@ NAMES = sorted(CATALOGUE)
 
 
 def event_classes() -> set[type[Event]]:
-    modules = (access, assessment, remediation, reporting, training)
+    modules = (access, assessment, remediation, reporting, sharing, training)
     return {
         value
         for module in modules

@@ -10,7 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from contracts.access import EntryKind
-from services.access.domain.consent import Entry, Fold, LedgerBroken
+from services.access.domain.consent.entry import Entry
+from services.access.domain.consent.fold import Fold, LedgerBroken
 from services.runtime.documents import Document
 from services.runtime.files import FileMissing
 from tests.crash import expected
@@ -88,7 +89,7 @@ def _differences_of_the_ledger(journal: Journal, ledger: Sequence[Document]) -> 
     count = len(acts) + sum(not is_given for is_given in acts.values())
     entries = [each for each in ledger if each["state"]["fact"]["kind"] in {kind.value for kind in ACTS}]
     yield from _same("acts on the ledger", len(entries), count)
-    present = {record.grant.id: record.revoked_epoch is None for record in fold.records()}
+    present = {record.grant.id: record.ended_epoch is None for record in fold.records()}
     yield from _same("grants in force", present, acts)
 
 

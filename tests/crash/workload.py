@@ -68,6 +68,8 @@ class Workload:
         for number in range(1, BUYERS + 1):
             buyer = {"id": buyer_id(number), "name": f"Buyer {number}"}
             await self._line.expect(201, "admin", "POST", "/buyers", buyer)
+            partner = {"id": f"partner-{number}", "buyer_id": buyer_id(number), "starts_on": "2020-01-01"}
+            await self._line.expect(201, "admin", "POST", "/entitlements", partner)
             self._journal.note(BuyerRegistered(buyer_id(number), f"Buyer {number}"))
 
     async def _factory(self, number: int) -> None:

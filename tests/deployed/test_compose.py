@@ -15,7 +15,7 @@ import yaml  # type: ignore[import-untyped]
 
 import contracts
 from contracts.catalogue import SERVICES
-from contracts.identity import ASSIGNABLE
+from contracts.identity import ASSIGNABLE, Role
 from services.runtime.settings import Secret, Settings, env_example
 
 ROOT = Path(contracts.__file__).resolve().parent.parent
@@ -141,6 +141,8 @@ def test_only_the_gateway_and_keycloak_are_published_and_only_on_loopback(part: 
 
 def test_what_is_not_published_has_no_way_out_either() -> None:
     assert COMPOSE["networks"]["inside"]["internal"] is True
+    ways_out = {part for part in PARTS if "outside" in PARTS[part]["networks"]}
+    assert ways_out == {"access"}, "webhooks go out from access, and nothing else does"
 
 
 @EVERY_PART
@@ -212,9 +214,16 @@ def test_nobody_chooses_the_party_they_speak_for() -> None:
     assert attributes["star_party"]["permissions"] == {"view": ["admin"], "edit": ["admin"]}
 
 
+def test_nobody_chooses_the_name_by_which_a_buyer_knows_its_staff() -> None:
+    assert PARTS["gateway"]["environment"]["STAR_MEMBER_CLAIM"] == "preferred_username"
+    assert REALM["editUsernameAllowed"] is False
+    assert REALM["registrationAllowed"] is False
+
+
 def test_the_example_users_exist_only_where_somebody_switched_them_on() -> None:
     assert PARTS["keycloak"]["environment"]["DEVELOPMENT_USERS"] == "${DEVELOPMENT_USERS:-false}"
-    assert {role for user in REALM["users"] for role in user["clientRoles"]["star"]} == set(ASSIGNABLE)
+    people = set(ASSIGNABLE) - {Role.BUYER_PROVISIONER}  # a directory is a client, not a user
+    assert {role for user in REALM["users"] for role in user["clientRoles"]["star"]} == people
     for user in REALM["users"]:
         assert user["enabled"] == "${DEVELOPMENT_USERS:false}"
         assert [secret["value"] for secret in user["credentials"]] == ["${DEVELOPMENT_PASSWORD}"]

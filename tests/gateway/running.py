@@ -17,12 +17,13 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from contracts.access import ConsentAnswer, ConsentEntry, EntryKind
 from contracts.identity import Role
+from contracts.reads import Read, ReadBatch
+from contracts.visibility import DoesNotConnect
 from contracts.vocabulary import ReportKind
 from gateway.app import Gateway, make_gateway
 from gateway.dev_issuer import DevUser
 from gateway.inprocess import InProcessUpstream
 from gateway.upstream import HttpUpstream, Upstream
-from gateway.visibility import DoesNotConnect
 from services.runtime.settings import Settings
 from tests.support.services import settings_for
 
@@ -74,7 +75,7 @@ class Scripted:
     status: int = 200
     headers: list[tuple[bytes, bytes]] = field(default_factory=lambda: [(b"content-type", b"application/json")])
     chunks: Callable[[], AsyncIterator[bytes]] | None = None
-    body: bytes = b"{}"
+    body: bytes = b'{"items":[],"next_cursor":null}'
     seen: list[Seen] = field(default_factory=list)
     cancelled: int = 0
     finished: int = 0
@@ -134,12 +135,17 @@ class FedConsent:
 
     def __init__(self) -> None:
         self.entries: list[ConsentEntry] = []
+        self._partners: set[str] = set()
         self.is_answering = True
         self.acknowledged = 0
         self.news = asyncio.Event()
 
     def give(self, grant_id: str, factory_id: str, buyer_id: str = "b1", *kinds: ReportKind) -> None:
+        """A grant to a partner: a buyer that is not one yet becomes one first."""
         day = date(2020, 1, 1)
+        if buyer_id not in self._partners:
+            self._partners.add(buyer_id)
+            self._add(EntryKind.ENTITLEMENT_GIVEN, f"partner-{buyer_id}", "", buyer_id, starts_on=day)
         self._add(
             EntryKind.GRANT_GIVEN, grant_id, factory_id, buyer_id, kinds=kinds or tuple(ReportKind), starts_on=day
         )
@@ -178,6 +184,27 @@ class FedConsent:
             raise ConnectionError("access went down")
         entries = tuple(self.entries[after:])
         return ConsentAnswer(entries=entries, epoch=len(self.entries), lease_s=LEASE_S)
+
+
+class KeptReads:
+    """A read log in the test's hand."""
+
+    def __init__(self) -> None:
+        self.batches: list[ReadBatch] = []
+        self.failure: Exception | None = None
+        self.hold: asyncio.Event | None = None
+
+    @property
+    def reads(self) -> list[Read]:
+        """What is on record, oldest first."""
+        return [read for batch in self.batches for read in batch.reads]
+
+    async def put(self, batch: bytes) -> None:
+        if self.hold is not None:
+            await self.hold.wait()
+        if self.failure is not None:
+            raise self.failure
+        self.batches.append(msgspec.json.decode(batch, type=ReadBatch))
 
 
 @contextlib.asynccontextmanager
@@ -243,9 +270,10 @@ def gateway_settings(folder: Path, **changes: Any) -> Settings:
 async def a_gateway(
     folder: Path, upstreams: Mapping[str, Upstream], source: Any = None, **more: Any
 ) -> AsyncIterator[Door]:
-    """A gateway with the development issuer, listening."""
+    """A gateway with the development issuer, listening; with a ``source`` of its own it keeps its reads to itself."""
     settings = gateway_settings(folder)
-    options = {"dev_users": USERS, "document": DOCUMENT, **more}
+    own = {"read_sink": KeptReads()} if source is not None else {}
+    options = {"dev_users": USERS, "document": DOCUMENT, **own, **more}
     gateway = make_gateway(settings, upstreams, source, **options)
     await gateway.start()
     try:

@@ -10,14 +10,14 @@ import pytest
 
 from contracts.access import ConsentAnswer, ConsentEntry, EntryKind
 from contracts.ledger import LedgerKey, NotGenuine
+from contracts.visibility import DoesNotConnect
 from gateway.consent import AccessFeed
 from gateway.inprocess import InProcessUpstream
-from gateway.visibility import DoesNotConnect
-from services.access.domain.consent import followed
+from services.access.domain.consent.entry import followed
 from services.runtime.identity import Signer
 from services.runtime.settings import Settings
 from tests.access.entries import KEY, STRANGER, a_rotated_ledger
-from tests.access.parties import FACTORY, a_grant, access
+from tests.access.parties import ADMIN, FACTORY, a_grant, access
 from tests.gateway.running import LEASE_S, Scripted, a_gateway, everywhere
 from tests.support.eventually import eventually
 from tests.support.services import LEDGER_KEY, SIGNING_KEY, Running
@@ -28,6 +28,7 @@ LEDGER = tuple(followed(entry) for entry in a_rotated_ledger()[1])
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Running]:
     async with access(tmp_path / "access") as running:
+        await running.post("/api/v1/entitlements", ADMIN, {"buyer_id": "b1"})
         await running.post("/api/v1/grants", FACTORY, a_grant())
         yield running
 
@@ -131,7 +132,7 @@ def _bent(content: bytes, from_epoch: int) -> bytes:
 async def test_buyers_are_refused_and_others_served_when_an_entry_is_not_genuine(
     service: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    upstream = InProcessUpstream(Bending(service, from_epoch=3))
+    upstream = InProcessUpstream(Bending(service, from_epoch=4))
     async with a_gateway(tmp_path, everywhere(upstream)) as door:
 
         async def is_shown() -> bool:

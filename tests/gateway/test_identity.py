@@ -96,9 +96,17 @@ FORGERIES: dict[str, Callable[[], str]] = {
     "the stranger's own key in the header": lambda: token(STRANGER, head={"jwk": jwk(STRANGER, "x")}),
     "the stranger's key set in the header": lambda: token(STRANGER, head={"jku": "https://evil.example/jwks"}),
     "other claims under a true signature": with_other_claims,
+    "the stranger's certificate in the header": lambda: token(
+        STRANGER, head={"x5c": ["MIIB"], "x5u": "https://evil.example"}
+    ),
+    "a token within a token": lambda: token(head={"cty": "JWT"}, sub={"token": token()}),
+    "an encrypted token": lambda: f"{token()}.AAAA.AAAA",
+    "claims that are a list": lambda: token().replace(token().split(".")[1], "W10"),
+    "a header that is a list": lambda: "W10." + token().partition(".")[2],
     "no signature": lambda: token().rpartition(".")[0] + ".",
     "no key id": lambda: token(kid=None),
     "an unknown key id": lambda: token(kid="unknown"),
+    "a key id that is a list": lambda: crafted({"alg": "RS256", "kid": ["rsa"]}),
     "a key id that is a path": lambda: token(kid="../../etc/passwd"),
     "another algorithm of the same key": lambda: token(RSA, "RS512"),
     "another family's algorithm": lambda: token(EC, "ES256", "rsa"),
@@ -108,16 +116,24 @@ FORGERIES: dict[str, Callable[[], str]] = {
     "an issuer that begins alike": lambda: token(iss=f"{ISSUER}.evil.example"),
     "no issuer": lambda: token(iss=...),
     "another audience": lambda: token(aud="other"),
+    "other audiences": lambda: token(aud=["other", "stars", "STAR"]),
+    "an audience that is a number": lambda: token(aud=[7]),
     "no audience": lambda: token(aud=...),
     "over": lambda: token(exp=NOW - 600),
     "never over": lambda: token(exp=...),
     "over at a word": lambda: token(exp="tomorrow"),
     "over at infinity": lambda: crafted({"alg": "RS256", "kid": "rsa"}, exp=float("inf")),
     "not yet": lambda: token(nbf=NOW + 36_000),
+    "made in the future": lambda: token(iat=NOW + 36_000),
     "nobody": lambda: token(sub=...),
     "an empty subject": lambda: token(sub=""),
     "a party that is a path": lambda: token(star_party="../f1"),
-    "a party that is a list": lambda: token(star_party=["f1"]),
+    "a party that is a path, among others": lambda: token(star_party=["f1", "../f1"]),
+    "a party with a role that is no party's": lambda: token(star_party=["administrator:f1"]),
+    "a party twice": lambda: token(star_party=["factory:f1", "buyer:f1"]),
+    "parties in a list of lists": lambda: token(star_party=[["f1"]]),
+    "a party that is an object": lambda: token(star_party={"id": "f1"}),
+    "more parties than anybody speaks for": lambda: token(star_party=[f"f{n}" for n in range(51)]),
     "critical extensions": lambda: token(head={"crit": ["b64"], "b64": False}),
     "another type of token": lambda: token(head={"typ": "logout+jwt"}),
     "two dots of nothing": lambda: "..",
@@ -141,6 +157,16 @@ async def test_a_true_token_is_believed(oidc: Oidc, key: Any, algorithm: str, ki
     principal = await oidc.principal(f"Bearer {token(key, algorithm, kid, star_party='f1')}")
     assert (principal.subject, principal.name, principal.country, principal.party_id) == ("u1", "U", "JO", "f1")
     assert principal.roles == {Role.ADVISOR}
+
+
+async def test_one_of_several_audiences_is_enough(oidc: Oidc) -> None:
+    assert (await oidc.principal(f"Bearer {token(aud=['other', 'star'])}")).subject == "u1"
+
+
+async def test_clocks_may_differ_a_little(oidc: Oidc) -> None:
+    now = int(time.time())
+    for shown in (token(exp=now - 10), token(nbf=now + 10), token(iat=now + 10)):
+        assert (await oidc.principal(f"Bearer {shown}")).subject == "u1"
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
@@ -206,6 +232,31 @@ async def test_known_keys_work_while_the_issuer_is_away(issuer: Issuer) -> None:
     with pytest.raises(IssuerUnreachable):
         await keys.find("next")
     await keys.stop()
+
+
+async def test_keys_rotate_while_tokens_are_in_use(issuer: Issuer, oidc: Oidc) -> None:
+    now = 1000.0
+    oidc.keys = Keys(ISSUER, issuer, clock=lambda: now)
+    older = token()
+    await oidc.principal(f"Bearer {older}")
+    issuer.keys.append(jwk(STRANGER, "next"))
+    now += 11
+    for shown in (token(STRANGER, kid="next"), older):
+        assert (await oidc.principal(f"Bearer {shown}")).subject == "u1"
+
+
+async def test_while_the_issuer_is_away_only_tokens_of_known_keys_are_believed(issuer: Issuer, oidc: Oidc) -> None:
+    now = 1000.0
+    oidc.keys = Keys(ISSUER, issuer, clock=lambda: now)
+    shown = token()
+    await oidc.principal(f"Bearer {shown}")
+    issuer.is_up, now = False, now + 3600
+    for known in (shown, token(sub="u2")):
+        await oidc.principal(f"Bearer {known}")
+    now += 11
+    with pytest.raises(IssuerUnreachable):
+        await oidc.principal(f"Bearer {token(STRANGER, kid='next')}")
+    await oidc.stop()
 
 
 async def test_a_withdrawn_key_is_forgotten(issuer: Issuer) -> None:

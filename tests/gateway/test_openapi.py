@@ -1,5 +1,6 @@
 """The public document is the services' own documents, merged without a collision or a leak."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,7 +27,8 @@ REPORTING = document("/api/v1/reports", {"type": "object"})
 
 def test_every_service_s_public_paths_are_there_and_no_internal_one() -> None:
     merged = merge({"access": ACCESS, "reporting": REPORTING})
-    assert list(merged["paths"]) == ["/api/v1/factories", "/api/v1/openapi.json", "/api/v1/reports"]
+    own = {"/api/v1/openapi.json", "/api/v1/portfolio"}
+    assert set(merged["paths"]) == {"/api/v1/factories", "/api/v1/reports"} | own
 
 
 def test_a_name_that_means_two_things_becomes_two_names() -> None:
@@ -61,10 +63,12 @@ def test_operation_ids_are_unique() -> None:
 
 
 def test_every_operation_says_how_it_refuses() -> None:
-    operation = merge({"access": ACCESS})["paths"]["/api/v1/factories"]["get"]
-    assert set(operation["responses"]) == {"200", "400", "401", "403", "404", "409", "503"}
+    merged = merge({"access": ACCESS})
+    operation = merged["paths"]["/api/v1/factories"]["get"]
+    assert set(operation["responses"]) == {"200", "304", "400", "401", "403", "404", "409", "429", "503"}
     for status in ("400", "401", "503"):
-        assert "application/problem+json" in operation["responses"][status]["content"]
+        assert operation["responses"][status] == {"$ref": f"#/components/responses/Refused{status}"}
+        assert "application/problem+json" in merged["components"]["responses"][f"Refused{status}"]["content"]
 
 
 def test_every_operation_carries_its_service_and_needs_a_token() -> None:
@@ -72,6 +76,38 @@ def test_every_operation_carries_its_service_and_needs_a_token() -> None:
     assert merged["paths"]["/api/v1/factories"]["get"]["tags"] == ["access"]
     assert merged["security"] == [{"bearer": []}]
     assert merged["paths"]["/api/v1/openapi.json"]["get"]["security"] == []
+
+
+def listing() -> dict[str, Any]:
+    properties = {"items": {"type": "array", "items": {"type": "object"}}, "next_cursor": {"type": "string"}}
+    return document("/api/v1/factories", {"type": "object", "properties": properties})
+
+
+def test_a_list_is_described_as_a_table_too() -> None:
+    operation = merge({"access": listing()})["paths"]["/api/v1/factories"]["get"]
+    assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/csv"}
+    assert "Link" in operation["responses"]["200"]["headers"]
+    assert {"$ref": "#/components/parameters/Format"} in operation["parameters"]
+
+
+def test_what_is_no_list_is_not_described_as_a_table() -> None:
+    operation = merge({"access": ACCESS})["paths"]["/api/v1/factories"]["get"]
+    assert set(operation["responses"]["200"]["content"]) == {"application/json"}
+    assert {"$ref": "#/components/parameters/Format"} not in operation["parameters"]
+
+
+def test_every_reference_leads_somewhere() -> None:
+    merged = merge({"access": listing(), "reporting": REPORTING})
+
+    def nodes(value: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(value, dict):
+            yield value
+        for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            yield from nodes(child)
+
+    for reference in {node["$ref"] for node in nodes(merged) if isinstance(node.get("$ref"), str)}:
+        _, _, kind, name = reference.split("/")
+        assert name in merged["components"][kind]
 
 
 def test_the_inputs_stay_as_they_were() -> None:
@@ -89,4 +125,4 @@ def test_the_merged_document_is_a_table_of_routes() -> None:
     routes = Routes(merge({"access": ACCESS, "reporting": REPORTING}))
     route = routes.find("/api/v1/reports")
     assert route is not None
-    assert (route.service, route.methods) == ("reporting", frozenset({"GET"}))
+    assert (route.service, route.methods) == ("reporting", frozenset({"GET", "HEAD"}))

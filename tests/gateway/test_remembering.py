@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from contracts.identity import Principal, Role
+from contracts.identity import Principal, Role, Shared
 from contracts.vocabulary import ReportKind
 from gateway import oidc as oidc_module
 from gateway import signing
@@ -20,7 +20,7 @@ from tests.gateway.test_identity import EC, ISSUER, RSA, STRANGER, Issuer, jwk, 
 from tests.support.services import SIGNING_KEY, a_principal
 
 BUYER = a_principal(Role.BUYER, party_id="b1")
-SHARED = {ReportKind.ASSESSMENT: frozenset({"f1"})}
+SHARED = {ReportKind.ASSESSMENT: Shared(frozenset({"f1"}))}
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_a_signature_never_outlives_the_epoch_of_its_shares() -> None:
 def test_other_shares_at_the_same_epoch_are_signed_anew() -> None:
     signed = signatures(Wall())
     signed.header(BUYER, Decision("b1", SHARED, 7))
-    tomorrow: dict[ReportKind, frozenset[str]] = {ReportKind.ASSESSMENT: frozenset({"f2"})}
+    tomorrow = {ReportKind.ASSESSMENT: Shared(frozenset({"f2"}))}
     assert told(signed.header(BUYER, Decision("b1", tomorrow, 7))).shares == tomorrow
     assert told(signed.header(BUYER, None)).shares == {}
 

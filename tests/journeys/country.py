@@ -92,11 +92,13 @@ class Country:
         await self.do("admin", "POST", "/factories", body)
         return party
 
-    async def buyer(self) -> Party:
-        """A buyer joins."""
+    async def buyer(self, *, is_partner: bool = True) -> Party:
+        """A buyer joins as a partner, or as a participant that pays for what it reads."""
         person = self.world.next_brand()
         party = Party(person.user, person.party_id or "")
         await self.do("admin", "POST", "/buyers", {"id": party.id, "name": f"{person.name} Fashion"})
+        if is_partner:
+            await self.do("admin", "POST", "/entitlements", {"id": f"partner-{party.id}", "buyer_id": party.id})
         return party
 
     async def form(self) -> Any:
@@ -202,6 +204,22 @@ class Country:
         """The factory withdraws an approval."""
         answer = await self.do(case.factory, "DELETE", f"/grants/{grant_id}")
         assert answer.status == 204
+
+    async def disclosure(self, case: Case, buyers: Collection[Party], **terms: object) -> str:
+        """The leader asks to show buyers something without consent, and the administrator confirms it."""
+        body = {
+            "id": new_id(),
+            "factory_id": case.factory.id,
+            "buyer_ids": [buyer.id for buyer in buyers],
+            "kinds": ["assessment"],
+            "ends_on": (today() + timedelta(days=7)).isoformat(),
+            "case": "Case 7",
+            "reason": "Imminent danger that was reported",
+            **terms,
+        }
+        await self.do("leader", "POST", "/disclosures", body)
+        await self.do("admin", "POST", f"/disclosures/{body['id']}/confirmation")
+        return str(body["id"])
 
     async def until_readable(self, buyer: Party, path: str) -> None:
         """Wait until a grant has reached the gateway."""

@@ -6,8 +6,10 @@ import io
 import openpyxl
 
 from deploy.demo.path import QUESTIONNAIRE_ID, WORKBOOK, photograph
-from tests.journeys.country import FINDINGS, Country, new_id
-from tests.journeys.routes import Stage
+from tests.journeys.country import FINDINGS, Country, Party, new_id, today
+from tests.journeys.routes import TERMS, Stage
+
+PDF = b"%PDF-1.7\n%%EOF\n"
 
 
 async def the_stage(country: Country) -> Stage:
@@ -27,9 +29,17 @@ async def the_stage(country: Country) -> Stage:
     spare_buyer = await country.buyer()
     spare_questionnaire_id = new_id()
     await country.do("admin", "POST", f"/questionnaires?id={spare_questionnaire_id}", data=another_workbook())
+    purchase = {"buyer_id": buyer.id, "credits": 3, "reference": f"Invoice of {buyer.id}"}
+    await country.do("admin", "POST", "/purchases", purchase)
+    dealt = await dealings(country, factory, buyer)
+    disclosed = await country.disclosure(case, (buyer,), cycles=[99])
+    notices = (await country.do(factory, "GET", "/notices")).json["items"]
     sha256 = hashlib.sha256(visit_id.encode()).hexdigest()
     header = (await country.do("admin", "GET", "/results")).body.decode("utf-8-sig").splitlines()[0].split(",")
     begun = (await country.do("admin", "POST", "/imports", {"file_sha256": sha256, "header": header})).json
+    hooks = [{"id": new_id(), "url": "https://buyer.example/hook"} for _ in range(2)]
+    for hook in hooks:
+        await country.do(buyer, "POST", "/webhooks", hook)
     return Stage(
         factory=factory.user,
         buyer=buyer.user,
@@ -44,16 +54,42 @@ async def the_stage(country: Country) -> Stage:
             "plan_id": case.plan_id,
             "line_id": FINDINGS[0],
             "grant_id": grant_id,
+            "webhook_id": hooks[0]["id"],
+            **dealt,
+            "entitlement_id": f"partner-{buyer.id}",
+            "disclosure_id": disclosed,
+            "notice_id": notices[0]["id"],
             "questionnaire_id": QUESTIONNAIRE_ID,
             "recommendation_id": next(iter(recommendations)),
             "course_id": courses[0]["id"],
             "import_id": begun["id"],
         },
         spare={
+            "webhook_id": hooks[1]["id"],
             "grant_id": await country.grant(case, spare_buyer),
+            "entitlement_id": f"partner-{spare_buyer.id}",
+            "disclosure_id": await country.disclosure(case, (spare_buyer,)),
             "questionnaire_id": spare_questionnaire_id,
         },
     )
+
+
+async def dealings(country: Country, factory: Party, buyer: Party) -> dict[str, str]:
+    """What the two have asked, agreed and signed; a request waits, and an agreement has no signature yet."""
+    asked, agreement, group = new_id(), new_id(), new_id()
+    request = {"id": asked, "factory_id": factory.id, "purpose": "Sourcing"}
+    await country.do(buyer, "POST", "/access-requests", request)
+    proposal = {"id": agreement, "factory_id": factory.id, "buyer_id": buyer.id, "starts_on": today().isoformat()}
+    await country.do(factory, "POST", "/agreements", proposal)
+    await country.do(factory, "POST", f"/agreements/{agreement}/document", data=PDF)
+    scan = (await country.do("leader", "POST", f"/consent-documents?factory_id={factory.id}", data=PDF)).json
+    named = {"id": group, "kind": "group", "name": f"Group of {factory.user}"}
+    await country.do("admin", "POST", "/organisations", named)
+    terms = {"version": TERMS["terms_version"], "document_sha256": TERMS["document_sha256"]}
+    await country.do("admin", "POST", "/terms", terms)
+    for party in (factory, buyer):
+        await country.do(party, "POST", "/terms-acceptances", TERMS)
+    return {"request_id": asked, "agreement_id": agreement, "document_id": scan["id"], "organisation_id": group}
 
 
 def another_workbook() -> bytes:

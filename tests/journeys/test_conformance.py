@@ -5,11 +5,13 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from tests.journeys.country import Country, country_of
-from tests.journeys.routes import CALLS, Stage
+from tests.journeys.routes import CALLS, DOCUMENT, PUBLIC, Stage
 from tests.journeys.stage import the_stage
 from tests.journeys.world import World, embedded_world
 
@@ -27,6 +29,7 @@ CHECKS = (
     "allow_header_conformance",
 )
 EXAMPLES_PER_OPERATION = 10
+HEADERS = [name for name, each in DOCUMENT["components"]["parameters"].items() if each["in"] == "header"]
 
 
 @pytest.fixture
@@ -36,6 +39,22 @@ def stirred_world(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
+def without_headers(document: Any) -> Any:
+    """The document without the headers that a request may carry: for the tool one that is not listed is a mistake.
+
+    They have tests of their own at the gateway.
+    """
+    headers = {f"#/components/parameters/{name}" for name in HEADERS}
+    paths = {
+        path: {
+            method: {**each, "parameters": [p for p in each.get("parameters", ()) if p.get("$ref") not in headers]}
+            for method, each in operations.items()
+        }
+        for path, operations in document["paths"].items()
+    }
+    return {**document, "paths": paths}
+
+
 async def conformance(country: Country, stage: Stage, user: str, phases: str) -> tuple[int, str]:
     """Ask everything as one user, with ids that exist; tell the exit status and the report."""
     token = await country.world.sign_in(country.session)(user)
@@ -43,7 +62,8 @@ async def conformance(country: Country, stage: Stage, user: str, phases: str) ->
     folder.mkdir()
     parameters = "".join(f'"path.{name}" = "{value}"\n' for name, value in stage.ids.items())
     (folder / "schemathesis.toml").write_text(f"[parameters]\n{parameters}")
-    command = [str(Path(sys.executable).with_name("st")), "run", f"{country.world.url}/api/v1/openapi.json"]
+    (folder / "openapi.json").write_bytes(msgspec.json.encode(without_headers(DOCUMENT)))
+    command = [str(Path(sys.executable).with_name("st")), "run", "openapi.json", "--url", country.world.url]
     command += ["--header", f"Authorization: Bearer {token}", "--checks", ",".join(CHECKS), "--phases", phases]
     command += ["--max-examples", str(EXAMPLES_PER_OPERATION), "--seed", "1", "--continue-on-failure", "--no-shrink"]
     command += ["--warnings", "off", "--report", "json", "--report-json-path", str(folder / "report.json")]
@@ -69,5 +89,5 @@ async def test_every_answer_is_as_documented_whoever_asks_and_whatever(stirred_w
         programme, others = await asyncio.gather(conformance(country, stage, "admin", "coverage,fuzzing"), parties())
     for status, report in (programme, *others):
         assert status == 0, report
-        assert f"{len(CALLS)} passed" in report
+        assert f"{len(CALLS) + len(PUBLIC)} passed" in report
     assert not [line for line in stirred_world.log_lines() if '"level": "ERROR"' in line]

@@ -29,7 +29,15 @@ SINGLE = [operation for operation in GUARDED if "{" in operation[1]]
 # A route without a request here is missing in CALLS, which the first test tells.
 NOT_FOR_EVERYBODY = [operation for operation in GUARDED if operation not in CALLS or not CALLS[operation].everybody]
 NOT_OF_A_FACTORY = frozenset({"buyer_id", "questionnaire_id", "course_id", "import_id", "line_id"})
-TAKES_AWAY = frozenset({("DELETE", "/grants/{grant_id}"), ("POST", "/questionnaires/{questionnaire_id}/retirement")})
+TAKES_AWAY = frozenset(
+    {
+        ("DELETE", "/disclosures/{disclosure_id}"),
+        ("DELETE", "/entitlements/{entitlement_id}"),
+        ("DELETE", "/grants/{grant_id}"),
+        ("DELETE", "/webhooks/{webhook_id}"),
+        ("POST", "/questionnaires/{questionnaire_id}/retirement"),
+    }
+)
 NO_BODY = {"unknown": True}
 _stages: dict[str, Stage] = {}
 
@@ -46,7 +54,7 @@ async def call(client: Client, operation: Operation, ids: Mapping[str, str], *, 
     """Send the operation's request, or one whose body is refused."""
     method, template = operation
     known = CALLS[operation]
-    path = filled(template, ids) + (f"?{known.query}" if known.query else "")
+    path = filled(template, ids) + (f"?{filled(known.query, ids)}" if known.query else "")
     if known.body is not None:
         return await client.call(method, path, NO_BODY if harmless else filled(known.body, ids))
     return await client.call(method, path, data=known.raw and (b"?" if harmless else known.raw))

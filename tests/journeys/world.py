@@ -20,8 +20,9 @@ from tests.servers.process import end, spawn
 from tests.support.collector import Collector
 from tests.support.deployment import PROCESSES, Deployment, deployed
 from tests.support.eventually import eventually
+from tests.support.star import memory_mib
 
-SETTINGS = {"retry_delay_ms": "250", "retry_attempts": "8", "outbox_scan_s": "1", "lease_s": "2"}
+SETTINGS = {"retry_delay_ms": "250", "retry_attempts": "8", "outbox_scan_s": "1", "lease_s": "2", "rate_per_s": "0"}
 
 
 class World:
@@ -103,6 +104,12 @@ class EmbeddedWorld(World):
         self._process.kill()
         self._process.wait(10)
         await asyncio.to_thread(self.start)
+
+    @property
+    def memory_mib(self) -> float:
+        """The resident memory of the process."""
+        assert self._process is not None
+        return memory_mib(self._process.pid)
 
     def log_lines(self) -> list[str]:
         return (self.folder / "embedded.log").read_text("utf-8", errors="replace").splitlines()

@@ -100,7 +100,7 @@ async def test_a_share_of_another_kind_shows_no_plan(plans: Running) -> None:
 
 async def test_a_plan_says_whose_it_is_so_that_the_gateway_can_check_once_more(plans: Running) -> None:
     headers = (await plans.get(URL, ADVISOR)).headers
-    assert (headers["star-factory"], headers["star-kind"]) == ("factory-1", "improvement_plan")
+    assert (headers["star-factory"], headers["star-kind"]) == ("factory-1", "improvement_plan,progress")
 
 
 async def test_a_factory_reports_progress(plans: Running) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from contracts.access import FactoryChangedV1
 from contracts.assessment import VisitScope
 from contracts.events import Event
 from contracts.identifiers import derived_id
@@ -85,6 +86,17 @@ async def test_an_older_card_that_arrives_late_does_not_replace_the_newer(runnin
     await running.deliver(a_visit(), subject="v1")
     found = (await running.get(f"/api/v1/reports/{REPORT}", LEADER)).json()
     assert found["factory_name"] == "Newer"
+
+
+async def test_a_factory_that_was_renamed_is_named_so_in_the_next_report(running: Running) -> None:
+    await running.deliver(a_questionnaire(), subject="q1")
+    await running.deliver(a_registration(), subject="f1", sequence=1)
+    renamed = FactoryChangedV1(**{**msgspec.structs.asdict(a_registration()), "name": "Petra"}, status="obsolete")
+    for sequence in (2, 1):
+        await running.deliver(renamed if sequence == 2 else a_registration(), subject="f1", sequence=sequence)
+    await running.deliver(a_visit(), subject="v1")
+    found = (await running.get(f"/api/v1/reports/{REPORT}", LEADER)).json()
+    assert found["factory_name"] == "Petra"
 
 
 async def test_a_second_questionnaire_under_the_same_id_never_replaces_the_first(running: Running) -> None:

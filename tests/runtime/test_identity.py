@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.identity import Role
-from services.runtime.identity import NotAuthenticated, Signer, Verifier, new_signing_key, verify_key_of
+from services.runtime.identity import MOST_KNOWN, NotAuthenticated, Signer, Verifier, new_signing_key, verify_key_of
 from tests.support.services import a_principal
 
 KEY = new_signing_key()
@@ -57,3 +57,22 @@ def test_a_signed_principal_arrives_as_it_was() -> None:
 def test_anything_else_is_not_believed(header: str | None) -> None:
     with pytest.raises(NotAuthenticated):
         VERIFIER.principal(header)
+
+
+def test_a_known_token_is_believed_as_long_as_it_is_good_and_no_longer() -> None:
+    verifier = Verifier(verify_key_of(KEY))
+    header = f"Bearer {forged(exp=int(time.time()) - 8)}"  # the skew of clocks leaves it two seconds at most
+    assert verifier.principal(header) is verifier.principal(header)
+    time.sleep(2.1)
+    with pytest.raises(NotAuthenticated):
+        verifier.principal(header)
+
+
+def test_many_callers_take_a_bounded_room() -> None:
+    verifier = Verifier(verify_key_of(KEY))
+    headers = [f"Bearer {forged(jti=str(number))}" for number in range(MOST_KNOWN + 10)]
+    assert {verifier.principal(header).party_id for header in headers} == {"b"}
+    assert len(verifier._known) == MOST_KNOWN
+    with pytest.raises(NotAuthenticated):
+        verifier.principal("Bearer no.token")
+    assert len(verifier._known) == MOST_KNOWN

@@ -162,6 +162,7 @@ class Deployment:
             "retry_delay_ms": "300",
             "outbox_scan_s": "1",
             "lease_s": "3",
+            "rate_per_s": "0",
             **{f"{service}_url": f"http://127.0.0.1:{self.ports[service]}" for service in SERVICES},
             **self._settings,
         }

@@ -1,7 +1,7 @@
 """Runs one real service over embedded adapters in a folder, with callers signed as the gateway signs them."""
 
 import contextlib
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +11,7 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from contracts.events import Event
-from contracts.identity import Principal, Role
+from contracts.identity import Principal, Role, Shared
 from contracts.vocabulary import ReportKind
 from services.runtime.bus import Delivery, Handle, Message, RetryPolicy, Verdict
 from services.runtime.bus.inprocess import INDEXES, InProcessBus
@@ -34,7 +34,7 @@ def a_principal(
     *roles: Role,
     party_id: str | None = None,
     subject: str = "someone",
-    shares: dict[ReportKind, frozenset[str]] | None = None,
+    shares: Mapping[ReportKind, frozenset[str]] | None = None,
 ) -> Principal:
     """A caller with these roles."""
     return Principal(
@@ -43,7 +43,7 @@ def a_principal(
         roles=frozenset(roles),
         country=COUNTRY,
         party_id=party_id,
-        shares=shares or {},
+        shares={kind: Shared(factories) for kind, factories in (shares or {}).items()},
     )
 
 
@@ -62,6 +62,7 @@ def settings_for(folder: Path) -> Settings:
         verify_key=verify_key_of(SIGNING_KEY),
         ledger_key=LEDGER_KEY,  # type: ignore[arg-type]
         outbox_scan_s=0.5,
+        rate_per_s=0,
     )
 
 
@@ -142,6 +143,6 @@ async def running_service(make_service: Make, folder: Path) -> AsyncIterator[Run
         stack.push_async_callback(service.close)
         await bus.start()
         stack.push_async_callback(bus.stop)
-        await service.relay.start()
+        await service.start()
         http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://star"))
         yield Running(service, bus, http)

@@ -11,9 +11,9 @@ Everything outside of ``proof`` follows from it, and the bytes are canonical JSO
 making it again from its proof and comparing every byte.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 import rfc8785
@@ -21,9 +21,10 @@ import rfc8785
 from contracts.access import ConsentEntry, EntryKind
 from contracts.ledger import Chain, NotGenuine, check_disclosed
 from contracts.vocabulary import ReportKind
-from services.access.domain.consent import PURPOSE
+from services.access.domain.consent.facts import PURPOSE
 from services.access.domain.verification import Line, canonical
 
+R = TypeVar("R")
 SCHEMA_VERSION: Final = "ISO/IEC TS 27560:2023; star.consent-receipt.1"
 
 
@@ -104,12 +105,12 @@ def receipt_of(lines: Sequence[Line]) -> Receipt:
     given, *others = own
     if len(others) > 1 or any(not _ends(given, other) for other in others):
         raise NotGenuine("The proof holds more than one approval and its withdrawal.")
-    grant, last = given.entry, lines[-1].entry
+    grant = given.entry
     purpose = given.disclosed.get(PURPOSE)
     return Receipt(
         schema_version=SCHEMA_VERSION,
         record_id=grant.grant_id,
-        receipt_id=f"{grant.grant_id}.{last.epoch}",
+        receipt_id=f"{grant.grant_id}.{lines[-1].entry.epoch}",
         pii_principal_id=grant.factory_id,
         purposes=(_purpose(grant, purpose.value if purpose else ""),),
         party_identification=(
@@ -118,14 +119,20 @@ def receipt_of(lines: Sequence[Line]) -> Receipt:
             Party(party_id=grant.buyer_id, party_role="recipient"),
         ),
         events=tuple(_event(line.entry, grant) for line in (given, *others)),
-        proof=Proof(
-            anchor=lines[0].entry.key_id,
-            epoch=last.epoch,
-            hash=last.hash,
-            key_id=last.key_id,
-            signature=last.signature,
-            entries=tuple(lines),
-        ),
+        proof=proof_of(lines),
+    )
+
+
+def proof_of(lines: Sequence[Line]) -> Proof:
+    """The proof that these lines are."""
+    last = lines[-1].entry
+    return Proof(
+        anchor=lines[0].entry.key_id,
+        epoch=last.epoch,
+        hash=last.hash,
+        key_id=last.key_id,
+        signature=last.signature,
+        entries=tuple(lines),
     )
 
 
@@ -135,6 +142,11 @@ def verified_receipt(content: bytes, *, anchor: str = "") -> Receipt:
     What it cannot show: entries after its last one, such as a later withdrawal, and that a key was replaced by an
     announcement that was left out. The ledger shows both.
     """
+    return proven(content, receipt_of, anchor=anchor)
+
+
+def proven(content: bytes, make: Callable[[Sequence[Line]], R], *, anchor: str = "") -> R:
+    """Check the proof in the bytes of a receipt and make it again; raises ``NotGenuine`` unless the bytes are it."""
     try:
         claimed = msgspec.json.decode(content, type=_Claimed).proof
     except (msgspec.MsgspecError, ValueError) as error:
@@ -144,7 +156,7 @@ def verified_receipt(content: bytes, *, anchor: str = "") -> Receipt:
         for line in claimed.entries:
             chain = chain.later(line.entry)
             check_disclosed(line.entry, line.disclosed)
-        receipt = receipt_of(claimed.entries)
+        receipt = make(claimed.entries)
         is_exact = canonical(receipt) == content
     except rfc8785.CanonicalizationError as error:
         raise NotGenuine("This cannot be read as a receipt.") from error

@@ -7,7 +7,7 @@ import rfc8785
 
 from contracts.access import ConsentEntry
 from contracts.ledger import Chain, Disclosed, NotGenuine, check_disclosed
-from services.access.domain.consent import Entry, disclosed, followed
+from services.access.domain.consent.entry import Entry, disclosed, followed
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,23 +7,27 @@ The fold is kept in memory and only ever grows by entries that were read back fr
 say anything else than the ledger does, whichever process wrote.
 """
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
 import msgspec
 
+from contracts.access import EntryKind
 from contracts.errors import Conflict, NotFound, Refusal
 from contracts.identity import Scope
 from contracts.ledger import LedgerKey
-from services.access.domain.consent import Entry, Fact, Fold, GrantRecord, KeyAnnounced, announced
+from services.access.domain.consent.entry import Entry
+from services.access.domain.consent.facts import Fact, KeyAnnounced
+from services.access.domain.consent.fold import Fold, Record
 from services.runtime.aggregates import Aggregates, Found
 from services.runtime.documents import Documents, Sort, cursor_of, values_of
 from services.runtime.relay import Relay
 
 PAGE = 500
 APPEND_ATTEMPTS = 50
-NEWEST_FIRST: Sort = (("given_epoch", -1),)
+NEWEST_FIRST: Sort = (("epoch", -1),)
 
 
 class KeyNotAnnounced(Refusal):
@@ -47,6 +51,7 @@ class Ledger:
     def __init__(self, documents: Documents, *, keys: Keys, source: str, relay: Relay) -> None:
         self._entries = Aggregates(documents.collection("ledger"), Entry, source=source, relay=relay)
         self._keys = keys
+        self._writing = asyncio.Lock()
         self._fold = Fold(anchor=keys.anchor)
 
     async def current(self) -> Fold:
@@ -66,13 +71,15 @@ class Ledger:
         The decision runs again on the newer fold when another writer took the epoch. Raises ``Conflict`` when
         that happens too often, ``KeyNotAnnounced``, and whatever the decision refuses.
         """
-        for _ in range(APPEND_ATTEMPTS):
-            fold = await self.announce_key(at=at)
-            fact = decide(fold)
-            if fact is None:
-                return fold
-            if await self._insert(fold, fact, by=by, at=at, key=self._current()):
-                return await self.current()
+        # One writer of this process at a time: they would only take the epoch away from each other.
+        async with self._writing:
+            for _ in range(APPEND_ATTEMPTS):
+                fold = await self.announce_key(at=at)
+                fact = decide(fold)
+                if fact is None:
+                    return fold
+                if await self._insert(fold, fact, by=by, at=at, key=self._current()):
+                    return await self.current()
         raise Conflict("Too many others are writing the ledger; try again.")
 
     async def announce_key(self, *, at: datetime) -> Fold:
@@ -85,7 +92,7 @@ class Ledger:
             signing = self._keys.previous if fold.epoch else key
             if signing is None or fold.chain.key not in {"", signing.public} or key.id in fold.chain.announced:
                 raise KeyNotAnnounced("The consent ledger is signed by another key than the one given to access.")
-            await self._insert(fold, KeyAnnounced(key.public), by="access", at=at, key=signing)
+            await self._insert(fold, KeyAnnounced(public_key=key.public), by="access", at=at, key=signing)
         raise Conflict("Too many others are writing the ledger; try again.")
 
     async def entries(self) -> AsyncIterator[Entry]:
@@ -98,26 +105,33 @@ class Ledger:
                 yield entry
             is_over = page.next_cursor is None
 
-    async def get(self, grant_id: str, scope: Scope) -> GrantRecord:
-        """Read one grant; raises ``NotFound`` for what is absent or out of scope."""
-        record = (await self.current()).record(grant_id)
+    async def get(self, record_id: str, scope: Scope, kind: EntryKind = EntryKind.GRANT_GIVEN) -> Record:
+        """Read one record, a grant unless ``kind`` says otherwise; raises ``NotFound`` for absent or out of scope."""
+        record = (await self.current()).record(record_id, kind)
         if record is None or not record.concerns(scope):
-            raise NotFound("There is no such grant.")
+            raise NotFound("There is no such record.")
         return record
 
     async def find(
-        self, scope: Scope, *, factory_id: str | None, buyer_id: str | None, limit: int, after: str | None
-    ) -> Found[GrantRecord]:
-        """Read one page of the grants in scope, newest first; raises ``InvalidCursor``."""
+        self,
+        scope: Scope,
+        kind: EntryKind = EntryKind.GRANT_GIVEN,
+        *,
+        factory_id: str | None = None,
+        buyer_id: str | None = None,
+        limit: int,
+        after: str | None,
+    ) -> Found[Record]:
+        """Read one page of the records of a kind in scope, newest first; raises ``InvalidCursor``."""
         before = values_of(after, NEWEST_FIRST)[0] if after else None
-        found: list[GrantRecord] = []
-        for record in (await self.current()).records():
-            is_asked = factory_id in {None, record.grant.factory_id} and buyer_id in {None, record.grant.buyer_id}
-            if not is_asked or not record.concerns(scope) or (before is not None and record.given_epoch >= before):
+        found: list[Record] = []
+        for record in (await self.current()).records(kind):
+            is_asked = factory_id in {None, record.factory_id} and buyer_id in {None, record.buyer_id}
+            if not is_asked or not record.concerns(scope) or (before is not None and record.epoch >= before):
                 continue
             if len(found) == limit:
                 last = found[-1]
-                return Found(found, cursor_of({"_id": last.grant.id, "given_epoch": last.given_epoch}, NEWEST_FIRST))
+                return Found(found, cursor_of({"_id": last.id, "epoch": last.epoch}, NEWEST_FIRST))
             found.append(record)
         return Found(found, None)
 
@@ -129,7 +143,7 @@ class Ledger:
     async def _insert(self, fold: Fold, fact: Fact, *, by: str, at: datetime, key: LedgerKey) -> bool:
         """Write the next entry; tell whether this call wrote it and nobody else had taken the epoch."""
         entry = fold.next(fact, by=by, at=at, salt=secrets.token_hex(16), key=key)
-        event = announced(entry)
+        event = fact.event(entry.epoch)
         try:
             return await self._entries.create(_key(entry.epoch), entry, (event,) if event else ())
         except Conflict:

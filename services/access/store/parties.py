@@ -1,18 +1,24 @@
 """Factories and buyers as documents; every read takes a ``Scope``."""
 
+from collections.abc import Callable, Sequence
+from typing import Final
+
 from contracts.errors import NotFound
+from contracts.events import Event
 from contracts.identity import Scope
-from services.access.domain.party import Buyer, Factory
+from services.access.domain.party import Buyer, Factory, FactoryStatus
 from services.runtime.aggregates import Aggregates, Found
 from services.runtime.documents import Documents, Index
 from services.runtime.relay import Relay
+
+PAGE: Final = 500
 
 
 class Factories:
     """The factories of the programme."""
 
     def __init__(self, documents: Documents, *, source: str, relay: Relay) -> None:
-        indexes = (Index(("state.original_id",), unique=True), Index(("state.name",)))
+        indexes = (Index(("state.original_id",), unique=True), Index(("state.name",)), Index(("state.group_id",)))
         self._factories = Aggregates(documents.collection("factories", indexes), Factory, source=source, relay=relay)
 
     async def get(self, factory_id: str, scope: Scope) -> Factory:
@@ -25,6 +31,36 @@ class Factories:
         """Read one page of the factories in scope by name; raises ``InvalidCursor``."""
         where = None if scope.factories is None else {"_id": {"$in": sorted(scope.factories)}}
         return await self._factories.find(where, sort=[("state.name", 1)], limit=limit, after=after)
+
+    async def find_named(self, scope: Scope, name: str, *, limit: int, after: str | None) -> Found[Factory]:
+        """Read one page of the factories in scope that have this name or had it once; raises ``InvalidCursor``."""
+        named = {"$or": [{"state.name": name}, {"state.former_names": {"$elemMatch": {"$eq": name}}}]}
+        within = [] if scope.factories is None else [{"_id": {"$in": sorted(scope.factories)}}]
+        return await self._factories.find(
+            {"$and": [named, *within]}, sort=[("state.name", 1)], limit=limit, after=after
+        )
+
+    async def find_active(self, _: Scope, *, limit: int, after: str | None) -> Found[Factory]:
+        """Read one page of the factories that are in the programme, by name, whatever the scope: that is public.
+
+        Raises ``InvalidCursor``.
+        """
+        where = {"state.status": {"$in": [None, FactoryStatus.ACTIVE.value]}}
+        return await self._factories.find(where, sort=[("state.name", 1)], limit=limit, after=after)
+
+    async def find_ids_of_group(self, group_id: str, _: Scope) -> frozenset[str]:
+        """The ids of the factories that belong to a group."""
+        found: set[str] = set()
+        after: str | None = None
+        while True:
+            page = await self._factories.find({"state.group_id": group_id}, limit=PAGE, after=after)
+            found |= {factory.id for factory in page.items}
+            if (after := page.next_cursor) is None:
+                return frozenset(found)
+
+    async def change(self, factory_id: str, decide: Callable[[Factory], tuple[Factory, Sequence[Event]]]) -> Factory:
+        """Store what a pure decision makes of a factory; raises its refusals."""
+        return await self._factories.change(factory_id, decide)
 
     async def register(self, factory: Factory, *, request: object) -> None:
         """Store a new factory with its event; raises ``Conflict`` when its id or original id is taken."""
@@ -49,6 +85,10 @@ class Buyers:
         """Read one page by name; raises ``InvalidCursor``."""
         where = None if scope.buyer_id is None else {"_id": scope.buyer_id}
         return await self._buyers.find(where, sort=[("state.name", 1)], limit=limit, after=after)
+
+    async def change(self, buyer_id: str, decide: Callable[[Buyer], Buyer]) -> Buyer:
+        """Store what a pure decision makes of a buyer; raises its refusals."""
+        return await self._buyers.change(buyer_id, lambda buyer: (decide(buyer), ()))
 
     async def register(self, buyer: Buyer, *, request: object) -> None:
         """Store a new buyer with its event; raises ``Conflict`` when its id is taken."""

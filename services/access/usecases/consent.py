@@ -4,16 +4,17 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 import msgspec
 
 from contracts.access import ConsentAnswer
 from contracts.errors import Conflict
-from services.access.domain.consent import followed
+from services.access.domain.consent.entry import followed
+from services.access.domain.consent.fold import Fold
 from services.access.domain.lease import Leases
-from services.access.store.charge import Charge
+from services.access.store.charge import Charge, NotInCharge
 from services.access.store.ledger import Ledger
 
 ENTRIES_PER_ANSWER = 2_000
@@ -37,12 +38,19 @@ class Consent:
         self._clock = clock
         self._leases = Leases(unknown_until=float("inf"), unknown_epoch=sys.maxsize)
         self._opening = asyncio.Lock()
+        self._deciding = asyncio.Lock()
         self._changed = asyncio.Event()
 
     async def check(self) -> None:
         """Return when the ledger is readable and this process in charge: a readiness check."""
         await self._open()
         await self._ledger.current()
+        await self._charge.check()
+
+    async def check_in_charge(self) -> None:
+        """Return when this process has taken the charge and nobody took over; raises ``NotInCharge``."""
+        if not self._charge.is_taken:
+            raise NotInCharge("This process has not begun to give leases.")
         await self._charge.check()
 
     async def follow(self, gateway: str, *, after: int, entry_hash: str, wait_s: float) -> ConsentAnswer:
@@ -73,7 +81,24 @@ class Consent:
         await self._open()
         while (until := self._leases.in_the_way(epoch, given=given, now=self._clock())) is not None:
             await self._change(within_s=until - self._clock())
-        await self._charge.check()
+        async with self._deciding:  # whoever decided on what stood before is done, and who comes next sees the entry
+            await self._charge.check()
+
+    @contextlib.asynccontextmanager
+    async def deciding(self) -> AsyncIterator[Fold]:
+        """What stands, for one decision that is carried out within the block: until then nothing is taken back.
+
+        NOTE: the block must not wait for anybody outside this process, because a revocation waits for the block. Who
+        takes the charge over answers no revocation for a lease, so a decision that took long is none. Raises
+        ``NotInCharge``.
+        """
+        async with self._deciding:
+            began = self._clock()
+            fold = await self._ledger.current()
+            await self.check_in_charge()
+            if self._clock() - began > self._lease_s / 2:
+                raise NotInCharge("Deciding took too long.")
+            yield fold
 
     def announce(self) -> None:
         """Wake everybody who waits for a new entry or an acknowledgement."""

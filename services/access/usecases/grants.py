@@ -1,24 +1,57 @@
 """Giving and revoking grants."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import date, datetime
+from typing import Final
 
 import msgspec
 
 from contracts.errors import Conflict, NotFound
-from contracts.identity import Principal, Scope
-from services.access.domain.consent import Fold, GrantGiven, GrantRecord, revocation
+from contracts.identity import Principal, Role, Scope
+from services.access.domain.agreement import Agreement, AgreementDoesNotCover
+from services.access.domain.consent.endings import revocation
+from services.access.domain.consent.facts import GrantGiven
+from services.access.domain.consent.fold import Fold, Record
 from services.access.domain.grant import Grant
+from services.access.domain.organisation import GRANTEES, Organisation, OrganisationKind
+from services.access.domain.party import Buyer
+from services.access.domain.suspension import suspending
+from services.access.store.agreements import Agreements
 from services.access.store.ledger import Ledger
+from services.access.store.organisations import Organisations
 from services.access.store.parties import Buyers, Factories
 from services.access.usecases.consent import Consent
 
+UsualDay = Callable[[datetime], date]
+EVERYWHERE: Final = Scope.whole("")
+"""What the programme itself may see."""
+
 
 class Parties(msgspec.Struct, frozen=True):
-    """Both kinds of party."""
+    """Every kind of party, and what two of them agreed."""
 
     factories: Factories
     buyers: Buyers
+    organisations: Organisations
+    agreements: Agreements
+
+    async def grantee(self, party_id: str) -> Buyer:
+        """Who may be granted something, a buyer, a vendor or an agent; raises ``NotFound``."""
+        try:
+            return await self.buyers.get(party_id, EVERYWHERE)
+        except NotFound:
+            found = await self.organisations.get(party_id, EVERYWHERE)
+        if found.kind not in GRANTEES:
+            raise NotFound("There is no such buyer.")
+        return Buyer(id=found.id, name=found.name, lei=found.lei)
+
+    async def group(self, group_id: str) -> Organisation:
+        """A manufacturing group; raises ``NotFound``."""
+        found = await self.organisations.get(group_id, EVERYWHERE)
+        if found.kind is not OrganisationKind.GROUP:
+            raise NotFound("There is no such group.")
+        return found
 
 
 async def give(
@@ -30,30 +63,70 @@ async def give(
     *,
     now: datetime,
     today: date,
-) -> GrantRecord:
+    usual_day: UsualDay | None = None,
+) -> Record:
     """Record a factory's approval; the same id with the same content again changes nothing.
 
-    Raises ``NotFound`` for another factory than the caller's own and for an unknown buyer, ``Malformed``,
-    ``Conflict`` when the id is taken by another grant.
+    ``usual_day`` tells for a time on which day a grant begins of which it was not said. Raises ``NotFound`` for
+    another factory than the caller's own and for an unknown buyer, ``Malformed``, ``Conflict`` when the id is taken
+    by another grant.
     """
-    await parties.factories.get(grant.factory_id, _own(principal))
-    await parties.buyers.get(grant.buyer_id, Scope.whole(principal.country))
-    given = grant.checked(today)
+    await _demand_granting(parties, principal, grant.factory_id)
+    return await put(ledger, consent, parties, grant, by=principal.subject, now=now, today=today, usual_day=usual_day)
+
+
+async def put(
+    ledger: Ledger,
+    consent: Consent,
+    parties: Parties,
+    grant: Grant,
+    *,
+    by: str,
+    now: datetime,
+    today: date,
+    usual_day: UsualDay | None = None,
+) -> Record:
+    """Put a grant on the ledger of which somebody has seen to it that the factory wants it; raises as ``give`` does."""
+    await parties.grantee(grant.buyer_id)
+    agreement = await _agreement(parties, grant)
 
     def decide(fold: Fold) -> GrantGiven | None:
-        present = fold.record(given.id)
+        present = fold.record(grant.id)
         if present is None:
-            return GrantGiven(given)
-        if present.grant != given:
+            if agreement is not None:
+                agreement.demand_covers(grant, today, is_suspended=bool(suspending(fold, agreement.id)))
+            return GrantGiven(grant=grant.checked(today))
+        # Said again on another day, what begins on the day on which it was said is still the same.
+        asked = grant if usual_day is None else msgspec.structs.replace(grant, starts_on=usual_day(present.at))
+        if present.grant != asked.ordered():
             raise Conflict("The id is taken by a different grant.")
         return None
 
-    fold = await ledger.append(decide, by=principal.subject, at=now)
+    fold = await ledger.append(decide, by=by, at=now)
     consent.announce()
-    record = fold.record(given.id)
+    record = fold.record(grant.id)
     if record is None:
         raise NotFound("There is no such grant.")
+    if record.ended_epoch is None and _is_terminated(await _agreement(parties, grant)):
+        # The agreement ended while the entry was written, and who ended it may not have seen the grant.
+        await ledger.append(lambda fold: revocation(fold, grant.id), by=by, at=now)
+        consent.announce()
+        raise AgreementDoesNotCover("The agreement was terminated meanwhile.")
     return record
+
+
+async def _agreement(parties: Parties, grant: Grant) -> Agreement | None:
+    """The agreement that a grant names; raises ``AgreementDoesNotCover`` when there is none of that name."""
+    if not grant.agreement_id:
+        return None
+    try:
+        return await parties.agreements.get(grant.agreement_id, EVERYWHERE)
+    except NotFound:
+        raise AgreementDoesNotCover("No such agreement between the two is in force.") from None
+
+
+def _is_terminated(agreement: Agreement | None) -> bool:
+    return agreement is not None and agreement.termination is not None
 
 
 async def revoke(ledger: Ledger, consent: Consent, principal: Principal, grant_id: str, *, now: datetime) -> None:
@@ -74,9 +147,21 @@ async def _record_revocation(
     fold = await ledger.append(lambda fold: revocation(fold, grant_id), by=principal.subject, at=now)
     consent.announce()
     record = fold.record(grant_id)
-    if record is None or record.revoked_epoch is None:
+    if record is None or record.ended_epoch is None:
         raise NotFound("There is no such grant.")
-    return record.given_epoch, record.revoked_epoch
+    return record.epoch, record.ended_epoch
+
+
+async def _demand_granting(parties: Parties, principal: Principal, factory_id: str) -> None:
+    """Raise ``NotFound`` unless the caller speaks for the factory, or for a group that the factory lets grant."""
+    if Role.GROUP in principal.roles and Role.FACTORY not in principal.roles:
+        factory = await parties.factories.get(
+            factory_id, Scope(country=principal.country, factories=principal.factories)
+        )
+        if not factory.owner_may_grant:
+            raise NotFound("There is no such factory.")
+    else:
+        await parties.factories.get(factory_id, _own(principal))
 
 
 def _own(principal: Principal) -> Scope:

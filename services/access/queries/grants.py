@@ -1,4 +1,4 @@
-"""What people see of parties, grants and the ledger."""
+"""What people see of grants, their receipts and the ledger."""
 
 from collections.abc import AsyncIterator
 from datetime import date, datetime
@@ -7,33 +7,19 @@ import msgspec
 
 from contracts.identity import Scope
 from contracts.vocabulary import ReportKind
-from services.access.domain.consent import PURPOSE, GrantRecord
+from services.access.domain.consent.facts import PURPOSE
+from services.access.domain.consent.fold import Record
 from services.access.domain.grant import Approval
-from services.access.domain.party import Buyer, Factory
 from services.access.domain.receipt import receipt_of
 from services.access.domain.verification import canonical, line_of
 from services.access.store.ledger import Ledger
-from services.access.store.parties import Buyers, Factories
-
-
-class FactoryPage(msgspec.Struct, frozen=True):
-    """One page of factories and the cursor of the next."""
-
-    items: list[Factory]
-    next_cursor: str | None
-
-
-class BuyerPage(msgspec.Struct, frozen=True):
-    """One page of buyers and the cursor of the next."""
-
-    items: list[Buyer]
-    next_cursor: str | None
 
 
 class GrantView(msgspec.Struct, frozen=True, kw_only=True):
     """A grant as its parties see it; ``epoch`` is its place on the consent ledger.
 
-    ``approved_by`` names a person and is shown to the factory and the programme only.
+    ``approved_by`` names a person and ``document_sha256`` the signed paper that it rests on: both are shown to the
+    factory and the programme only.
     """
 
     id: str
@@ -44,6 +30,9 @@ class GrantView(msgspec.Struct, frozen=True, kw_only=True):
     ends_on: date | None
     purpose: str
     approved_by: Approval | None
+    agreement_id: str
+    request_id: str
+    document_sha256: str
     given_at: datetime
     epoch: int
     revoked_at: datetime | None
@@ -55,23 +44,6 @@ class GrantPage(msgspec.Struct, frozen=True):
 
     items: list[GrantView]
     next_cursor: str | None
-
-
-async def read_factory(factories: Factories, factory_id: str, scope: Scope) -> Factory:
-    """Read one factory; raises ``NotFound``."""
-    return _shown(await factories.get(factory_id, scope), scope)
-
-
-async def list_factories(factories: Factories, scope: Scope, *, limit: int, after: str | None) -> FactoryPage:
-    """List the factories in scope by name; raises ``InvalidCursor``."""
-    page = await factories.find(scope, limit=limit, after=after)
-    return FactoryPage([_shown(factory, scope) for factory in page.items], page.next_cursor)
-
-
-async def list_buyers(buyers: Buyers, scope: Scope, *, limit: int, after: str | None) -> BuyerPage:
-    """List the buyers by name; raises ``InvalidCursor``."""
-    page = await buyers.find(scope, limit=limit, after=after)
-    return BuyerPage(page.items, page.next_cursor)
 
 
 async def read_grant(ledger: Ledger, grant_id: str, scope: Scope) -> GrantView:
@@ -104,7 +76,7 @@ async def export_ledger(ledger: Ledger) -> AsyncIterator[bytes]:
         yield canonical(line_of(entry)) + b"\n"
 
 
-def view(record: GrantRecord, scope: Scope) -> GrantView:
+def view(record: Record, scope: Scope) -> GrantView:
     """The grant as the scope's party sees it."""
     grant = record.grant
     return GrantView(
@@ -116,13 +88,11 @@ def view(record: GrantRecord, scope: Scope) -> GrantView:
         ends_on=grant.ends_on,
         purpose=grant.purpose,
         approved_by=grant.approved_by if scope.buyer_id is None else None,
-        given_at=record.given_at,
-        epoch=record.given_epoch,
-        revoked_at=record.revoked_at,
-        revoked_epoch=record.revoked_epoch,
+        agreement_id=grant.agreement_id,
+        request_id=grant.request_id,
+        document_sha256=grant.document_sha256 if scope.buyer_id is None else "",
+        given_at=record.at,
+        epoch=record.epoch,
+        revoked_at=record.ended_at,
+        revoked_epoch=record.ended_epoch,
     )
-
-
-def _shown(factory: Factory, scope: Scope) -> Factory:
-    """A buyer learns who and where a factory is, not its tax id."""
-    return factory if scope.buyer_id is None else msgspec.structs.replace(factory, tax_id="")

@@ -1,0 +1,163 @@
+"""How a signed paper comes in and goes out, and the HTTP routes of papers on which factories consented."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import msgspec
+from litestar import Request, get, post
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.response import Stream
+from uuid_utils.compat import uuid7
+
+from contracts.identifiers import Id
+from contracts.identity import Principal
+from contracts.permissions import Permission
+from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
+from services.access.api.grants import Purpose, day_in
+from services.access.domain.grant import Approval, Grant
+from services.access.domain.paper import EXTENSIONS, LARGEST_BYTES, ConsentPaper, Paper
+from services.access.domain.party import plain
+from services.access.evidence import Papers
+from services.access.queries import grants as queries
+from services.access.queries.grants import GrantView
+from services.access.store.papers import ConsentPapers
+from services.access.usecases.papers import PaperConsent
+from services.access.usecases.sides import scope_for
+from services.runtime.files import FileTooLarge
+from services.runtime.http import Injected, PageSize, requires
+
+Upload = Request[object, object, State]
+SHOWN = {200: ResponseSpec(bytes, description="The paper, of its own type", media_type="*/*", generate_examples=False)}
+
+
+def too_large(error: FileTooLarge) -> HTTPException:
+    """The answer to a body that is larger than a paper may be."""
+    return HTTPException(status_code=413, detail=str(error))
+
+
+async def shown(papers: Papers, paper: Paper, name: str) -> Stream:
+    """The bytes of a paper as they were added; raises ``NotFound``."""
+    headers = {
+        "content-length": str(paper.size),
+        "content-disposition": f'inline; filename="{name}.{EXTENSIONS[paper.content_type]}"',
+        "content-security-policy": "sandbox; default-src 'none'",
+        "x-content-type-options": "nosniff",
+        "cache-control": "private, no-store",
+    }
+    return Stream(await papers.open(paper), headers=headers, media_type=paper.content_type)
+
+
+class ConsentPaperView(msgspec.Struct, frozen=True, kw_only=True):
+    """The scan of a paper on which a factory consented, as the factory and the programme see it."""
+
+    id: str
+    factory_id: str
+    sha256: str
+    size: int
+    content_type: str
+    added_at: datetime
+
+
+class ConsentPaperPage(msgspec.Struct, frozen=True):
+    """One page of scans and the cursor of the next."""
+
+    items: list[ConsentPaperView]
+    next_cursor: str | None
+
+
+class RecordedGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """What the paper says: whom the factory approves, for what, and who signed."""
+
+    id: Id | None = None
+    buyer_id: Id
+    kinds: tuple[ReportKind, ...] = COMPLIANCE_KINDS
+    starts_on: date | None = None
+    ends_on: date | None = None
+    purpose: Purpose = ""
+    agreement_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    approved_by: Approval
+
+
+@post(
+    "/consent-documents",
+    guards=[requires(Permission.GRANT_RECORD)],
+    request_max_body_size=LARGEST_BYTES,
+    summary="Store the scan of a signed consent (raw bytes: PDF, JPEG or PNG, at most 15 MB)",
+)
+async def add_paper(
+    request: Upload, principal: Injected[Principal], paper_consent: Injected[PaperConsent], factory_id: str
+) -> ConsentPaperView:
+    """Store the scan; the type is told by the bytes, what the request says of it is not looked at."""
+    try:
+        stored = await paper_consent.keep(principal, factory_id, str(uuid7()), request.stream(), now=datetime.now(UTC))
+    except FileTooLarge as error:
+        raise too_large(error) from error
+    return _view(stored)
+
+
+@get("/consent-documents", guards=[requires(Permission.PAPER_READ)])
+async def list_papers(
+    principal: Injected[Principal],
+    consent_papers: Injected[ConsentPapers],
+    factory_id: str | None = None,
+    limit: PageSize = 50,
+    cursor: str | None = None,
+) -> ConsentPaperPage:
+    """List the scans on which the programme recorded consent: a factory its own, newest first."""
+    scope = scope_for(principal, Permission.PAPER_READ)
+    page = await consent_papers.find(scope, factory_id=factory_id, limit=limit, after=cursor)
+    return ConsentPaperPage([_view(each) for each in page.items], page.next_cursor)
+
+
+@get("/consent-documents/{document_id:str}", guards=[requires(Permission.PAPER_READ)], responses=SHOWN)
+async def read_paper(
+    principal: Injected[Principal],
+    consent_papers: Injected[ConsentPapers],
+    papers: Injected[Papers],
+    document_id: str,
+) -> Stream:
+    """Read a scan; no buyer ever does."""
+    found = await consent_papers.get(document_id, scope_for(principal, Permission.PAPER_READ))
+    return await shown(papers, found.paper, f"consent-{found.id}")
+
+
+@post("/consent-documents/{document_id:str}/grant", guards=[requires(Permission.GRANT_RECORD)])
+async def record_grant(
+    principal: Injected[Principal],
+    paper_consent: Injected[PaperConsent],
+    programme_zone: Injected[ZoneInfo],
+    document_id: str,
+    data: RecordedGrant,
+) -> GrantView:
+    """Record a grant that a factory gave on paper; the factory revokes it like any other."""
+    now = datetime.now(UTC)
+    day = day_in(programme_zone)
+    fields = msgspec.structs.asdict(data)
+    fields |= {"id": data.id or str(uuid7()), "factory_id": "", "starts_on": data.starts_on or day(now)}
+    fields["purpose"] = plain(data.purpose, "purpose") if data.purpose else ""
+    record = await paper_consent.record(
+        principal,
+        document_id,
+        Grant(**fields),
+        now=now,
+        today=day(now),
+        usual_day=None if data.starts_on else day,
+    )
+    return queries.view(record, scope_for(principal, Permission.GRANT_RECORD))
+
+
+def _view(paper: ConsentPaper) -> ConsentPaperView:
+    return ConsentPaperView(
+        id=paper.id,
+        factory_id=paper.factory_id,
+        sha256=paper.paper.sha256,
+        size=paper.paper.size,
+        content_type=paper.paper.content_type,
+        added_at=paper.paper.added_at,
+    )
+
+
+HANDLERS = (add_paper, list_papers, read_paper, record_grant)

@@ -1,0 +1,283 @@
+"""What an entry on the ledger can say: each fact with what everybody may see of it and what is sealed in it."""
+
+from datetime import date
+from typing import Any, Final
+
+import msgspec
+
+from contracts.access import (
+    DisclosureEndedV1,
+    DisclosureMadeV1,
+    EntryKind,
+    GrantGivenV1,
+    GrantRevokedV1,
+    member_digest,
+)
+from contracts.events import Event
+from contracts.sharing import SharingResumedV1, SharingSuspendedV1
+from contracts.vocabulary import ReportKind
+from services.access.domain.consent.said import About, Said
+from services.access.domain.grant import Grant
+
+PURPOSE: Final = "purpose"
+"""The sealed value that a buyer may read as well; all others name people, papers or money."""
+
+
+class KeyAnnounced(Said, frozen=True, tag=EntryKind.KEY_ANNOUNCED.value):
+    """From here on entries are signed by another key; ``public_key`` is its public half in hex."""
+
+    public_key: str
+
+    def shown(self) -> dict[str, Any]:
+        """The key."""
+        return {"public_key": self.public_key}
+
+
+class GrantGiven(Said, frozen=True, tag=EntryKind.GRANT_GIVEN.value):
+    """A factory approved a buyer."""
+
+    grant: Grant
+
+    def shown(self) -> dict[str, Any]:
+        """The grant without its purpose and its people."""
+        names = ("factory_id", "buyer_id", "kinds", "starts_on", "ends_on")
+        return {"grant_id": self.grant.id, **{name: getattr(self.grant, name) for name in names}}
+
+    def sealed(self) -> dict[str, str]:
+        """Its purpose, the person who approved, and what it rests on."""
+        grant = self.grant
+        values = {
+            PURPOSE: grant.purpose,
+            "agreement_id": grant.agreement_id,
+            "request_id": grant.request_id,
+            "document_sha256": grant.document_sha256,
+        }
+        if grant.approved_by is not None:
+            values |= {"approver_name": grant.approved_by.name, "approver_role": grant.approved_by.role}
+        return values
+
+    def event(self, epoch: int) -> Event:
+        """The grant."""
+        grant = self.grant
+        return GrantGivenV1(
+            grant_id=grant.id,
+            factory_id=grant.factory_id,
+            buyer_id=grant.buyer_id,
+            kinds=grant.kinds,
+            starts_on=grant.starts_on.isoformat(),
+            ends_on=grant.ends_on.isoformat() if grant.ends_on else None,
+            epoch=epoch,
+            is_on_paper=bool(grant.document_sha256),
+        )
+
+
+class GrantRevoked(About, frozen=True, tag=EntryKind.GRANT_REVOKED.value):
+    """A factory withdrew an approval."""
+
+    def event(self, epoch: int) -> Event:
+        """The withdrawal."""
+        return GrantRevokedV1(grant_id=self.record_id, factory_id=self.factory_id, buyer_id=self.buyer_id, epoch=epoch)
+
+
+class SharingSuspended(About, frozen=True, tag=EntryKind.SHARING_SUSPENDED.value):
+    """The agreement ``record_id`` is suspended: nothing is shared between the two for the time being.
+
+    ``sides`` are those who want it so; another entry tells when that changes, and the sharing goes on without any.
+    """
+
+    sides: tuple[str, ...] = ()
+
+    def sealed(self) -> dict[str, str]:
+        """The reason, and the sides."""
+        return {**super().sealed(), "sides": ",".join(self.sides)}
+
+    def event(self, epoch: int) -> Event:
+        """The suspension."""
+        return SharingSuspendedV1(
+            agreement_id=self.record_id, factory_id=self.factory_id, buyer_id=self.buyer_id, epoch=epoch
+        )
+
+
+class SharingResumed(About, frozen=True, tag=EntryKind.SHARING_RESUMED.value):
+    """The agreement ``record_id`` is no longer suspended."""
+
+    def event(self, epoch: int) -> Event:
+        """The resumption."""
+        return SharingResumedV1(
+            agreement_id=self.record_id, factory_id=self.factory_id, buyer_id=self.buyer_id, epoch=epoch
+        )
+
+
+class BuyerClosed(About, frozen=True, tag=EntryKind.BUYER_CLOSED.value):
+    """A buyer sees nothing any more; the record is the buyer itself."""
+
+
+class BuyerReopened(About, frozen=True, tag=EntryKind.BUYER_REOPENED.value):
+    """A closed buyer sees again what stands."""
+
+
+class Disclosure(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown to a buyer without the factory's consent, because of zero tolerance, and which two decided it.
+
+    ``disclosure_id`` is what the two decided on, perhaps for several buyers. They are named as persons and, for the
+    factory, as roles. ``case`` is the reference of the zero-tolerance case.
+    """
+
+    id: str
+    disclosure_id: str = ""
+    factory_id: str
+    buyer_id: str
+    kinds: tuple[ReportKind, ...]
+    cycles: tuple[int, ...] = ()
+    starts_on: date
+    ends_on: date | None = None
+    reason: str
+    case: str = ""
+    requested_by: str
+    requested_as: str = ""
+    confirmed_by: str
+    confirmed_as: str = ""
+
+
+class DisclosureMade(Said, frozen=True, tag=EntryKind.DISCLOSURE_MADE.value):
+    """Two persons of the programme disclosed something to a buyer."""
+
+    disclosure: Disclosure
+
+    def shown(self) -> dict[str, Any]:
+        """The disclosure without its reason and its people."""
+        names = ("factory_id", "buyer_id", "kinds", "cycles", "starts_on", "ends_on")
+        return {"grant_id": self.disclosure.id, **{name: getattr(self.disclosure, name) for name in names}}
+
+    def sealed(self) -> dict[str, str]:
+        """The decision, its reason, and the two persons."""
+        names = ("disclosure_id", "reason", "case", "requested_by", "requested_as", "confirmed_by", "confirmed_as")
+        return {name: getattr(self.disclosure, name) for name in names}
+
+    def event(self, epoch: int) -> Event:
+        """The disclosure."""
+        made = self.disclosure
+        return DisclosureMadeV1(
+            disclosure_id=made.disclosure_id,
+            record_id=made.id,
+            factory_id=made.factory_id,
+            buyer_id=made.buyer_id,
+            kinds=made.kinds,
+            cycles=made.cycles,
+            starts_on=made.starts_on.isoformat(),
+            ends_on=made.ends_on.isoformat() if made.ends_on else None,
+            epoch=epoch,
+        )
+
+
+class DisclosureEnded(About, frozen=True, tag=EntryKind.DISCLOSURE_ENDED.value):
+    """What was disclosed is no longer shown."""
+
+    def event(self, epoch: int) -> Event:
+        """The end."""
+        return DisclosureEndedV1(
+            record_id=self.record_id, factory_id=self.factory_id, buyer_id=self.buyer_id, epoch=epoch
+        )
+
+
+class Purchase(msgspec.Struct, frozen=True, kw_only=True):
+    """Credits that a buyer paid for; fewer than none take back what was booked by mistake.
+
+    ``reference`` is the invoice, ``amount`` what was paid as decimal digits, ``currency`` its ISO 4217 code.
+    """
+
+    id: str
+    buyer_id: str
+    credits: int
+    reference: str
+    amount: str = ""
+    currency: str = ""
+
+
+class CreditsBought(Said, frozen=True, tag=EntryKind.CREDITS_BOUGHT.value):
+    """A buyer bought credits."""
+
+    purchase: Purchase
+
+    def shown(self) -> dict[str, Any]:
+        """How many."""
+        bought = self.purchase
+        return {"grant_id": bought.id, "buyer_id": bought.buyer_id, "credits": bought.credits}
+
+    def sealed(self) -> dict[str, str]:
+        """The invoice and the money."""
+        return {name: getattr(self.purchase, name) for name in ("reference", "amount", "currency")}
+
+
+class Entitlement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a buyer has paid for: all factories and cycles (a partner), or one factory and cycle for one credit."""
+
+    id: str
+    buyer_id: str
+    factory_id: str = ""
+    cycles: tuple[int, ...] = ()
+    starts_on: date
+    ends_on: date | None = None
+    credits: int = 0
+    reference: str = ""
+
+
+class EntitlementGiven(Said, frozen=True, tag=EntryKind.ENTITLEMENT_GIVEN.value):
+    """A buyer may read what factories grant it, because it is paid for."""
+
+    entitlement: Entitlement
+
+    def shown(self) -> dict[str, Any]:
+        """The entitlement without its paper."""
+        names = ("buyer_id", "factory_id", "cycles", "starts_on", "ends_on", "credits")
+        return {"grant_id": self.entitlement.id, **{name: getattr(self.entitlement, name) for name in names}}
+
+    def sealed(self) -> dict[str, str]:
+        """The paper that it rests on."""
+        return {"reference": self.entitlement.reference}
+
+
+class EntitlementEnded(About, frozen=True, tag=EntryKind.ENTITLEMENT_ENDED.value):
+    """An entitlement is over; ``credits`` are given back."""
+
+    credits: int = 0
+
+    def shown(self) -> dict[str, Any]:
+        """The record, its parties, and the credits."""
+        return {**super().shown(), "credits": self.credits}
+
+
+class MemberAdmitted(About, frozen=True, tag=EntryKind.MEMBER_ADMITTED.value):
+    """A person may act for a buyer; ``subject`` is the person's OIDC subject."""
+
+    subject: str = ""
+
+    def shown(self) -> dict[str, Any]:
+        """The record, the buyer, and the digest of the person."""
+        return {**super().shown(), "member": member_digest(self.buyer_id, self.subject)}
+
+    def sealed(self) -> dict[str, str]:
+        """The person."""
+        return {"subject": self.subject}
+
+
+class MemberLeft(MemberAdmitted, frozen=True, tag=EntryKind.MEMBER_LEFT.value):
+    """A person may no longer act for a buyer."""
+
+
+Fact = (
+    KeyAnnounced
+    | GrantGiven
+    | GrantRevoked
+    | DisclosureMade
+    | DisclosureEnded
+    | CreditsBought
+    | EntitlementGiven
+    | EntitlementEnded
+    | SharingSuspended
+    | SharingResumed
+    | BuyerClosed
+    | BuyerReopened
+    | MemberAdmitted
+    | MemberLeft
+)

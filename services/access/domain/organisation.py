@@ -1,0 +1,39 @@
+"""Further parties: manufacturing groups, vendors and agents between buyers and factories, and ministries."""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from contracts.errors import Malformed
+from services.access.domain.party import Buyer, plain
+
+
+class OrganisationKind(StrEnum):
+    """What an organisation does in the programme."""
+
+    GROUP = "group"
+    VENDOR = "vendor"
+    AGENT = "agent"
+    MINISTRY = "ministry"
+
+
+GRANTEES: Final = frozenset({OrganisationKind.VENDOR, OrganisationKind.AGENT})
+"""The kinds that a factory can grant something to, as to a buyer."""
+
+
+class Organisation(msgspec.Struct, frozen=True, kw_only=True):
+    """A party that is neither factory nor buyer; ``country`` is where its headquarters are (ISO 3166-1 alpha-2)."""
+
+    id: str
+    kind: OrganisationKind
+    name: str
+    country: str = ""
+    lei: str = ""
+
+    def registered(self) -> "Organisation":
+        """The organisation as it is kept; raises ``Malformed`` for what cannot be right."""
+        if self.country and not (len(self.country) == 2 and self.country.isascii() and self.country.isupper()):
+            raise Malformed("country has two capital letters.")
+        kept, _ = Buyer(id=self.id, name=self.name, lei=self.lei).registered()
+        return msgspec.structs.replace(self, name=plain(self.name, "name"), lei=kept.lei)

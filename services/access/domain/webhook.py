@@ -1,0 +1,198 @@
+"""Webhooks by the Standard Webhooks specification: endpoints, messages, signatures and when to try again; no I/O."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from contracts.vocabulary import ReportKind
+from services.access.domain.sharing import Point, SharedDocument, Sight
+
+BOTH_KEYS_FOR: Final = timedelta(hours=24)
+"""For so long what was signed by the key before is signed by it as well."""
+
+DELAYS: Final = tuple(
+    timedelta(seconds=seconds) for seconds in (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+)
+"""How long to wait before each attempt: together a little more than three days."""
+
+LONGEST_WAIT: Final = timedelta(hours=24)
+"""A receiver that asks for a longer pause is asked again after this one."""
+
+
+class Scheme(StrEnum):
+    """How messages are signed: by a shared secret (HMAC-SHA256), or by a key of ours alone (Ed25519)."""
+
+    V1 = "v1"
+    V1A = "v1a"
+
+
+class MessageType(StrEnum):
+    """What a message tells."""
+
+    DOCUMENT_CHANGED = "document.changed"
+    SHARING_BEGAN = "sharing.began"
+    SHARING_ENDED = "sharing.ended"
+    SYNC_NEEDED = "sync.needed"
+
+
+CHOSEN: Final = (MessageType.DOCUMENT_CHANGED, MessageType.SHARING_BEGAN, MessageType.SHARING_ENDED)
+"""What an endpoint may choose among; that it has to read the changes feed is told to every one."""
+
+
+class Key(msgspec.Struct, frozen=True):
+    """The key of an endpoint, 32 bytes in base64; it does not show itself."""
+
+    scheme: Scheme
+    seed: str
+
+    def __repr__(self) -> str:
+        return f"Key({self.scheme}, …)"
+
+    @property
+    def shown(self) -> str:
+        """What the receiver checks with: the shared secret, or the public half of the key."""
+        if self.scheme is Scheme.V1:
+            return f"whsec_{self.seed}"
+        return f"whpk_{_text(self._private().public_key().public_bytes_raw())}"
+
+    def signature(self, content: bytes) -> str:
+        """The signature of some content, with its scheme."""
+        if self.scheme is Scheme.V1:
+            made = hmac.new(base64.b64decode(self.seed), content, hashlib.sha256).digest()
+        else:
+            made = self._private().sign(content)
+        return f"{self.scheme},{_text(made)}"
+
+    def _private(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(base64.b64decode(self.seed))
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a buyer wants its messages.
+
+    Everything up to ``since`` has become a message; what stands between it and ``until`` is just becoming one.
+    """
+
+    id: str
+    buyer_id: str
+    url: str
+    types: tuple[MessageType, ...]
+    key: Key
+    created_at: datetime
+    since: Point
+    until: Point | None = None
+    previous_key: Key | None = None
+    previous_until: datetime | None = None
+    is_enabled: bool = True
+    disabled_at: datetime | None = None
+    disabled_because: str = ""
+    delivered_at: datetime | None = None
+    failed_at: datetime | None = None
+    failure: str = ""
+
+    def rotated(self, key: Key, *, now: datetime) -> "Endpoint":
+        """With another key; the present one goes on for a day beside it."""
+        until = now + BOTH_KEYS_FOR
+        return msgspec.structs.replace(self, key=key, previous_key=self.key, previous_until=until)
+
+    def disabled(self, because: str, *, now: datetime) -> "Endpoint":
+        """No longer sent anything, with the reason."""
+        return msgspec.structs.replace(self, is_enabled=False, disabled_at=now, disabled_because=because, until=None)
+
+    def enabled(self, since: Point) -> "Endpoint":
+        """Sent what changes from here on."""
+        fields = {"is_enabled": True, "disabled_at": None, "disabled_because": "", "since": since, "until": None}
+        return msgspec.structs.replace(self, **fields)
+
+    def headers(self, message_id: str, body: bytes, *, now: datetime) -> dict[str, str]:
+        """The headers of one attempt to send a message."""
+        second = int(now.timestamp())
+        content = f"{message_id}.{second}.".encode() + body
+        keys = [self.key]
+        if self.previous_key is not None and self.previous_until is not None and now < self.previous_until:
+            keys.append(self.previous_key)
+        return {
+            "webhook-id": message_id,
+            "webhook-timestamp": str(second),
+            "webhook-signature": " ".join(key.signature(content) for key in keys),
+        }
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a message is about, by its ids alone: a document, or all of a kind and cycle (every one without it)."""
+
+    kind: ReportKind | None = None
+    factory_id: str | None = None
+    cycle: int | None = None
+    document_id: str | None = None
+    is_withdrawn: bool = False
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """A message on its way to one endpoint; ``attempts`` have failed."""
+
+    id: str
+    endpoint_id: str
+    type: MessageType
+    about: Reference
+    at: datetime
+    due_at: datetime
+    attempts: int = 0
+
+    @property
+    def body(self) -> bytes:
+        """What is sent, the same in every attempt."""
+        data = msgspec.to_builtins(self.about)
+        return msgspec.json.encode({"type": self.type, "timestamp": self.at, "data": data})
+
+    def again(self, *, now: datetime, jitter: float, asked_for: timedelta | None) -> "Outgoing | None":
+        """The next attempt, at the earliest when the receiver ``asked_for``; ``None`` when this was the last.
+
+        ``jitter`` is between 0 and 1 and makes the wait up to a tenth longer.
+        """
+        attempts = self.attempts + 1
+        if attempts == len(DELAYS):
+            return None
+        wait = DELAYS[attempts] * (1 + jitter / 10)
+        due_at = now + max(wait, min(asked_for or timedelta(0), LONGEST_WAIT))
+        return msgspec.structs.replace(self, attempts=attempts, due_at=due_at)
+
+
+def about_document(document: SharedDocument) -> Reference:
+    """A document by its ids."""
+    return Reference(
+        kind=document.kind,
+        factory_id=document.factory_id,
+        cycle=document.cycle,
+        document_id=document.document_id,
+    )
+
+
+def turns(sight: Sight) -> Iterator[tuple[MessageType, Reference]]:
+    """What began and what ended to be shared with a buyer between the two ends."""
+    for factory_id in sorted(sight.factories):
+        first, last = sight.pieces(factory_id)[0].seen, sight.pieces(factory_id)[-1].seen
+        for kind in ReportKind:
+            before, after = _cycles(first.get(kind, frozenset())), _cycles(last.get(kind, frozenset()))
+            for cycle in sorted(after - before, key=str):
+                yield MessageType.SHARING_BEGAN, Reference(kind=kind, factory_id=factory_id, cycle=cycle)
+            for cycle in sorted(before - after, key=str):
+                yield (
+                    MessageType.SHARING_ENDED,
+                    Reference(kind=kind, factory_id=factory_id, cycle=cycle, is_withdrawn=True),
+                )
+
+
+def _cycles(cycles: frozenset[int] | None) -> frozenset[int | None]:
+    return frozenset({None}) if cycles is None else frozenset(cycles)
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()

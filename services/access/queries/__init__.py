@@ -1,0 +1,1 @@
+"""What people see of parties, grants and the ledger, by noun."""

@@ -1,0 +1,102 @@
+"""What people see of factories and buyers."""
+
+import msgspec
+
+from contracts.access import EntryKind
+from contracts.identity import Scope
+from services.access.domain.consent.fold import Fold
+from services.access.domain.party import Buyer, BuyerStatus, Factory, FactoryStatus, plain
+from services.access.store.ledger import Ledger
+from services.access.store.parties import Buyers, Factories
+
+
+class FactoryPage(msgspec.Struct, frozen=True):
+    """One page of factories and the cursor of the next."""
+
+    items: list[Factory]
+    next_cursor: str | None
+
+
+class BuyerPage(msgspec.Struct, frozen=True):
+    """One page of buyers and the cursor of the next."""
+
+    items: list[Buyer]
+    next_cursor: str | None
+
+
+async def read_factory(factories: Factories, factory_id: str, scope: Scope) -> Factory:
+    """Read one factory; raises ``NotFound``."""
+    return _shown(await factories.get(factory_id, scope), scope)
+
+
+class DirectoryEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What is public of a factory, so that a buyer can ask it for access."""
+
+    id: str
+    name: str
+    city: str
+    country: str
+    industry: str
+    status: FactoryStatus
+    os_id: str
+
+
+class DirectoryPage(msgspec.Struct, frozen=True):
+    """One page of the directory and the cursor of the next."""
+
+    items: list[DirectoryEntry]
+    next_cursor: str | None
+
+
+async def list_directory(factories: Factories, scope: Scope, *, limit: int, after: str | None) -> DirectoryPage:
+    """List what is public of every active factory, by name; raises ``InvalidCursor``."""
+    page = await factories.find_active(scope, limit=limit, after=after)
+    entries = [
+        DirectoryEntry(
+            id=each.id,
+            name=each.name,
+            city=each.address.city,
+            country=each.country,
+            industry=each.industry,
+            status=each.status,
+            os_id=each.os_id,
+        )
+        for each in page.items
+    ]
+    return DirectoryPage(entries, page.next_cursor)
+
+
+async def list_factories(
+    factories: Factories, scope: Scope, *, name: str | None, limit: int, after: str | None
+) -> FactoryPage:
+    """List the factories in scope by name, or those that have this name or had it once; raises ``InvalidCursor``."""
+    if name is None:
+        page = await factories.find(scope, limit=limit, after=after)
+    else:
+        page = await factories.find_named(scope, plain(name, "name"), limit=limit, after=after)
+    return FactoryPage([_shown(factory, scope) for factory in page.items], page.next_cursor)
+
+
+async def read_buyer(buyers: Buyers, ledger: Ledger, buyer_id: str, scope: Scope) -> Buyer:
+    """Read one buyer; raises ``NotFound``."""
+    return _told(await buyers.get(buyer_id, scope), await ledger.current(), scope)
+
+
+async def list_buyers(buyers: Buyers, ledger: Ledger, scope: Scope, *, limit: int, after: str | None) -> BuyerPage:
+    """List the buyers by name; raises ``InvalidCursor``."""
+    page = await buyers.find(scope, limit=limit, after=after)
+    fold = await ledger.current()
+    return BuyerPage([_told(buyer, fold, scope) for buyer in page.items], page.next_cursor)
+
+
+def _told(buyer: Buyer, fold: Fold, scope: Scope) -> Buyer:
+    """The buyer with its status as the ledger tells it; who changed what, and why, is for the programme."""
+    is_closed = bool(fold.visible.buyer(buyer.id).standing[EntryKind.BUYER_CLOSED])
+    status = BuyerStatus.CLOSED if is_closed else BuyerStatus.ACTIVE
+    history = buyer.history if scope.factories is None and scope.buyer_id is None else ()
+    return msgspec.structs.replace(buyer, status=status, history=history)
+
+
+def _shown(factory: Factory, scope: Scope) -> Factory:
+    """A buyer learns who and where a factory is, not its tax id, nor who changed what and why."""
+    return factory if scope.buyer_id is None else msgspec.structs.replace(factory, tax_id="", history=())

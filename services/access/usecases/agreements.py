@@ -1,0 +1,182 @@
+"""Agreements on their way: proposed, signed by both sides, suspended, renewed, ended."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+from contracts.access import EntryKind
+from contracts.errors import Refusal
+from contracts.identity import Principal
+from contracts.permissions import Permission
+from services.access.domain.agreement import Act, Agreement, Side, Signature, Termination
+from services.access.domain.consent.endings import revocation
+from services.access.domain.consent.fold import Fold
+from services.access.domain.paper import PDF
+from services.access.domain.suspension import resumption, suspending, suspension
+from services.access.evidence import Papers
+from services.access.store.agreements import Agreements
+from services.access.store.ledger import Ledger
+from services.access.usecases.consent import Consent
+from services.access.usecases.grants import EVERYWHERE, Parties
+from services.access.usecases.sides import scope_for, side_of
+
+TERMINATED: Final = "The agreement was terminated."
+
+
+class Agreeing:
+    """What the two sides and the programme do with agreements."""
+
+    def __init__(
+        self,
+        agreements: Agreements,
+        parties: Parties,
+        papers: Papers,
+        ledger: Ledger,
+        consent: Consent,
+        *,
+        zone: ZoneInfo,
+    ) -> None:
+        """Days are counted in ``zone``."""
+        self._agreements = agreements
+        self._parties = parties
+        self._papers = papers
+        self._ledger = ledger
+        self._consent = consent
+        self._zone = zone
+
+    async def propose(self, principal: Principal, agreement: Agreement, *, body: object, now: datetime) -> Agreement:
+        """Propose an agreement; the same id with the same content changes nothing.
+
+        Raises ``NotFound`` for unknown parties and for a caller who is on neither side, ``Malformed``, ``Conflict``.
+        """
+        side = side_of(
+            principal, Permission.AGREEMENT_PROPOSE, factory_id=agreement.factory_id, buyer_id=agreement.buyer_id
+        )
+        await self._parties.factories.get(agreement.factory_id, EVERYWHERE)
+        await self._parties.grantee(agreement.buyer_id)
+        named = msgspec.structs.replace(agreement, proposed_by=side, proposed_at=now)
+        kept, event = named.proposed(self.today(now))
+        await self._agreements.add(kept, event, request=(side, body))
+        return await self._agreements.get(agreement.id, EVERYWHERE)
+
+    async def renew(
+        self, principal: Principal, agreement_id: str, successor: Agreement, *, body: object, now: datetime
+    ) -> Agreement:
+        """Propose what follows on an agreement; both sides sign again; raises ``NotFound`` and ``NotInThisStage``."""
+        present, side = await self._own(principal, agreement_id, Permission.AGREEMENT_PROPOSE)
+        present.demand(Act.RENEW, self.today(now), is_suspended=await self.is_suspended(agreement_id))
+        named = msgspec.structs.replace(
+            successor,
+            factory_id=present.factory_id,
+            buyer_id=present.buyer_id,
+            predecessor_id=present.id,
+            proposed_by=side,
+            proposed_at=now,
+        )
+        kept, event = named.proposed(self.today(now))
+        await self._agreements.add(kept, event, request=(present.id, side, body))
+        return await self._agreements.get(successor.id, EVERYWHERE)
+
+    async def add_document(
+        self, principal: Principal, agreement_id: str, body: AsyncIterator[bytes], *, now: datetime
+    ) -> Agreement:
+        """Store the PDF that is to be signed; raises ``UnknownFileType``, ``FileTooLarge`` and ``NotInThisStage``."""
+        present, _ = await self._own(principal, agreement_id, Permission.AGREEMENT_PROPOSE)
+        today = self.today(now)
+        present.demand(Act.ADD_DOCUMENT, today)
+        key = f"agreements/{agreement_id}/{uuid7()}"
+        paper = await self._papers.keep(key, body, allowed=frozenset({PDF}), by=principal.subject, now=now)
+        try:
+            kept = await self._agreements.change(agreement_id, lambda agreed: (agreed.with_document(paper, today), ()))
+        except Refusal:
+            await self._papers.discard(paper)
+            raise
+        if kept.document != paper:
+            await self._papers.discard(paper)
+        elif present.document is not None:
+            await self._papers.discard(present.document)
+        return kept
+
+    async def sign(self, principal: Principal, agreement_id: str, signature: Signature, *, now: datetime) -> Agreement:
+        """Sign for the caller's side; raises ``NotFound``, ``DocumentDiffers`` and ``NotInThisStage``."""
+        _, side = await self._own(principal, agreement_id, Permission.AGREEMENT_SIGN)
+        named = msgspec.structs.replace(signature, side=side, by=principal.subject, at=now)
+        return await self._agreements.change(agreement_id, lambda agreed: agreed.signed(named, self.today(now)))
+
+    async def suspend(self, principal: Principal, agreement_id: str, reason: str, *, now: datetime) -> Agreement:
+        """Stop all sharing between the two, and return once that is in force at every gateway; again waits again."""
+        agreement, side = await self._own(principal, agreement_id, Permission.AGREEMENT_SUSPEND)
+        if not await self.is_suspended(agreement_id):
+            agreement.demand(Act.SUSPEND, self.today(now))
+
+        async def write() -> tuple[int, int]:
+            decide = lambda fold: suspension(fold, agreement, side, reason)  # noqa: E731
+            fold = await self._ledger.append(decide, by=principal.subject, at=now)
+            self._consent.announce()
+            record = fold.record(agreement_id, EntryKind.SHARING_SUSPENDED)
+            epoch = record.epoch if record else fold.epoch
+            return epoch, _first_grant(fold, agreement, epoch)
+
+        # Durable before the waiting begins: a caller who leaves has suspended all the same.
+        epoch, given = await asyncio.shield(asyncio.ensure_future(write()))
+        await self._consent.in_force(epoch, given=given)
+        return agreement
+
+    async def resume(self, principal: Principal, agreement_id: str, *, now: datetime) -> None:
+        """Lift what the caller's side suspended; again changes nothing; raises ``SuspendedByOthers``."""
+        agreement, side = await self._own(principal, agreement_id, Permission.AGREEMENT_SUSPEND)
+        decide = lambda fold: resumption(fold, agreement, side)  # noqa: E731
+        await self._ledger.append(decide, by=principal.subject, at=now)
+        self._consent.announce()
+
+    async def terminate(self, principal: Principal, agreement_id: str, reason: str, *, now: datetime) -> Agreement:
+        """End an agreement and the grants that rest on it; returns once that is in force at every gateway.
+
+        A suspension of it stays until it is lifted. Raises ``NotFound`` and ``NotInThisStage``.
+        """
+        _, side = await self._own(principal, agreement_id, Permission.AGREEMENT_SUSPEND)
+        is_suspended, today = await self.is_suspended(agreement_id), self.today(now)
+        ending = Termination(side=side, reason=reason, by=principal.subject, at=now)
+        kept = await self._agreements.change(
+            agreement_id, lambda agreed: agreed.terminated(ending, today, is_suspended=is_suspended)
+        )
+        epochs = await asyncio.shield(asyncio.ensure_future(self._revoke_all(kept, by=principal.subject, now=now)))
+        for given, revoked in epochs:
+            await self._consent.in_force(revoked, given=given)
+        return kept
+
+    async def is_suspended(self, agreement_id: str) -> bool:
+        """Whether an agreement is suspended now."""
+        return bool(suspending(await self._ledger.current(), agreement_id))
+
+    def today(self, now: datetime) -> date:
+        """The day of a time where the programme is."""
+        return now.astimezone(self._zone).date()
+
+    async def _own(self, principal: Principal, agreement_id: str, permission: Permission) -> tuple[Agreement, Side]:
+        """An agreement with the side that the caller is on; raises ``NotFound``."""
+        agreement = await self._agreements.get(agreement_id, scope_for(principal, permission))
+        side = side_of(principal, permission, factory_id=agreement.factory_id, buyer_id=agreement.buyer_id)
+        return agreement, side
+
+    async def _revoke_all(self, agreement: Agreement, *, by: str, now: datetime) -> list[tuple[int, int]]:
+        """Revoke every grant that rests on an agreement; tell the epochs of each and of its revocation."""
+        fold = await self._ledger.current()
+        resting = [each.id for each in fold.records() if each.grant.agreement_id == agreement.id]
+        for grant_id in resting:
+            decide = lambda fold, grant_id=grant_id: revocation(fold, grant_id, TERMINATED)  # noqa: E731
+            fold = await self._ledger.append(decide, by=by, at=now)
+        self._consent.announce()
+        records = [fold.record(grant_id) for grant_id in resting]
+        return [(each.epoch, each.ended_epoch) for each in records if each and each.ended_epoch]
+
+
+def _first_grant(fold: Fold, agreement: Agreement, otherwise: int) -> int:
+    """The epoch of the oldest standing grant between the two, which is what a suspension takes back."""
+    standing = fold.visible.buyer(agreement.buyer_id).of(EntryKind.GRANT_GIVEN, agreement.factory_id)
+    return min((entry.epoch for entry in standing), default=otherwise)

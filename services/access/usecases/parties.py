@@ -1,0 +1,83 @@
+"""What becomes of parties: factories change, merge and leave; buyers close and open again."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from contracts.access import EntryKind
+from contracts.errors import NotFound
+from contracts.identity import Principal
+from services.access.domain.consent.facts import BuyerClosed, BuyerReopened
+from services.access.domain.consent.fold import Fold
+from services.access.domain.party import Because, Buyer, BuyerStatus, Factory, FactoryNotActive, FactoryStatus
+from services.access.store.ledger import Ledger
+from services.access.usecases.consent import Consent
+from services.access.usecases.grants import EVERYWHERE, Parties
+
+
+async def change_factory(parties: Parties, factory_id: str, fields: Mapping[str, Any], why: Because) -> Factory:
+    """Give a factory other values; raises ``NotFound``, also for an unknown group, and ``Malformed``."""
+    if fields.get("group_id"):
+        await parties.group(fields["group_id"])
+    return await parties.factories.change(factory_id, lambda factory: factory.changed(fields, why))
+
+
+async def move_factory(
+    parties: Parties, factory_id: str, status: FactoryStatus, why: Because, *, merged_into: str
+) -> Factory:
+    """Give a factory another status; raises ``NotFound`` and ``FactoryNotActive``."""
+    await parties.factories.get(factory_id, EVERYWHERE)
+    if (status is FactoryStatus.MERGED) != bool(merged_into) or merged_into == factory_id:
+        raise FactoryNotActive("A merged factory, and no other, names another factory that it was merged into.")
+    if merged_into and (await parties.factories.get(merged_into, EVERYWHERE)).status is not FactoryStatus.ACTIVE:
+        raise FactoryNotActive("The factory that it was merged into is not active.")
+    return await parties.factories.change(
+        factory_id, lambda factory: factory.moved_to(status, why, merged_into=merged_into)
+    )
+
+
+async def move_buyer(
+    parties: Parties,
+    ledger: Ledger,
+    consent: Consent,
+    principal: Principal,
+    buyer_id: str,
+    status: BuyerStatus,
+    why: Because,
+    *,
+    now: datetime,
+) -> Buyer:
+    """Close a buyer, a vendor or an agent, or open it again; closing returns once it is in force at every gateway.
+
+    Raises ``NotFound``.
+    """
+    buyer = await parties.grantee(buyer_id)
+
+    def decide(fold: Fold) -> BuyerClosed | BuyerReopened | None:
+        if status is told_status(fold, buyer_id):
+            return None
+        kind = BuyerClosed if status is BuyerStatus.CLOSED else BuyerReopened
+        return kind(record_id=buyer_id, buyer_id=buyer_id, reason=why.reason)
+
+    async def write() -> int:
+        fold = await ledger.append(decide, by=principal.subject, at=now)
+        consent.announce()
+        record = fold.record(buyer_id, EntryKind.BUYER_CLOSED)
+        return record.epoch if record else 0
+
+    # Durable before the waiting begins: a caller who leaves has closed it all the same.
+    epoch = await asyncio.shield(asyncio.ensure_future(write()))
+    if status is BuyerStatus.CLOSED:
+        await consent.in_force(epoch, given=0)
+    try:
+        return await parties.buyers.change(buyer_id, lambda present: present.changed({"status": status}, why))
+    except NotFound:
+        return msgspec.structs.replace(buyer, status=status)
+
+
+def told_status(fold: Fold, buyer_id: str) -> BuyerStatus:
+    """Whether a buyer is closed, as the ledger tells."""
+    return BuyerStatus.CLOSED if fold.visible.buyer(buyer_id).standing[EntryKind.BUYER_CLOSED] else BuyerStatus.ACTIVE

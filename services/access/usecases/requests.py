@@ -1,0 +1,137 @@
+"""Asking for access and answering: what the factory accepts becomes a grant on the ledger, once."""
+
+import logging
+from collections.abc import AsyncIterator
+from datetime import date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from contracts.errors import Malformed, NotFound, Refusal, RuleBroken
+from contracts.identity import Principal, Scope
+from services.access.domain.party import FactoryNotActive, FactoryStatus
+from services.access.domain.request import Acceptance, AccessRequest, Status
+from services.access.store.ledger import Ledger
+from services.access.store.requests import Requests
+from services.access.usecases import grants
+from services.access.usecases.consent import Consent
+from services.access.usecases.grants import EVERYWHERE, Parties
+
+logger = logging.getLogger(__name__)
+PAGE: Final = 100
+
+
+class AccessRequests:
+    """The requests of buyers on their way to a grant.
+
+    An acceptance is noted on the request before the grant is written, so that nobody can refuse or withdraw in
+    between; whoever comes by later, a repetition or the sweep, writes the grant that a crash left out.
+    """
+
+    def __init__(
+        self, requests: Requests, parties: Parties, ledger: Ledger, consent: Consent, *, zone: ZoneInfo, days: int
+    ) -> None:
+        """Requests wait ``days`` days for an answer; days are counted in ``zone``."""
+        self.requests = requests
+        self._parties = parties
+        self._ledger = ledger
+        self._consent = consent
+        self._zone = zone
+        self._wait = timedelta(days=days)
+
+    async def ask(self, principal: Principal, request: AccessRequest, *, body: object, now: datetime) -> AccessRequest:
+        """Ask a factory in the name of the caller's own party; the same id with the same content changes nothing.
+
+        Raises ``NotFound`` for an unknown factory and for a caller who speaks for no buyer, ``Malformed``,
+        ``RequestWaits``, and ``Conflict`` when the id is taken.
+        """
+        buyer = await self._parties.grantee(principal.party_id or "")
+        factory = await self._parties.factories.get(request.factory_id, EVERYWHERE)
+        if factory.status is not FactoryStatus.ACTIVE:
+            raise FactoryNotActive("The factory is no longer in the programme.")
+        asked = msgspec.structs.replace(
+            request, buyer_id=buyer.id, factory_id=factory.id, asked_at=now, expires_at=now + self._wait
+        )
+        kept, event = asked.made(self._today(now))
+        await self.requests.add(kept, event, body=(buyer.id, body), now=now)
+        return await self.requests.get(request.id, _asking(principal))
+
+    async def accept(
+        self, principal: Principal, request_id: str, acceptance: Acceptance, *, now: datetime
+    ) -> AccessRequest:
+        """Accept what was asked, or less of it; returns when the grant is on the ledger.
+
+        Raises ``NotFound``, ``RequestOver``, ``WiderThanAsked`` and what a grant is refused for.
+        """
+        await self.requests.get(request_id, _answering(principal))
+        today = self._today(now)
+        accepted = await self.requests.change(
+            request_id,
+            lambda present: (present.accepted(acceptance, by=principal.subject, now=now, today=today), ()),
+        )
+        return await self._settle(accepted, now=now)
+
+    async def refuse(self, principal: Principal, request_id: str, reason: str, *, now: datetime) -> AccessRequest:
+        """Refuse a request; raises ``NotFound`` and ``RequestOver``."""
+        await self.requests.get(request_id, _answering(principal))
+        return await self.requests.change(
+            request_id, lambda present: present.refused(reason, by=principal.subject, now=now)
+        )
+
+    async def withdraw(self, principal: Principal, request_id: str, *, now: datetime) -> AccessRequest:
+        """Ask no longer; raises ``NotFound`` and ``RequestOver``."""
+        await self.requests.get(request_id, _asking(principal))
+        return await self.requests.change(request_id, lambda present: present.withdrawn(by=principal.subject, now=now))
+
+    async def sweep(self, *, now: datetime) -> None:
+        """Note what time brought, remind, and write the grants that a crash left out; again changes nothing."""
+        await self._consent.check_in_charge()
+        async for request in self._open():
+            if request.status is Status.ACCEPTED:
+                try:
+                    await self._settle(request, now=now)
+                except Refusal as refusal:
+                    logger.warning("an accepted request waits again", extra={"reason": refusal.code})
+            elif request.swept(now)[1]:
+                await self.requests.change(request.id, lambda present: present.swept(now))
+
+    async def _open(self) -> AsyncIterator[AccessRequest]:
+        after: str | None = None
+        while True:
+            page = await self.requests.find_open(EVERYWHERE, limit=PAGE, after=after)
+            for request in page.items:
+                yield request
+            if (after := page.next_cursor) is None:
+                return
+
+    async def _settle(self, request: AccessRequest, *, now: datetime) -> AccessRequest:
+        """Write the grant of an accepted request; what the ledger refuses waits for another answer."""
+        by = request.answer.by if request.answer else ""
+        try:
+            await grants.put(
+                self._ledger,
+                self._consent,
+                self._parties,
+                request.grant(),
+                by=by,
+                now=now,
+                today=self._today(now),
+            )
+        except (Malformed, NotFound, RuleBroken):
+            await self.requests.change(request.id, lambda present: (present.reopened(), ()))
+            raise
+        return await self.requests.change(request.id, lambda present: present.settled())
+
+    def _today(self, now: datetime) -> date:
+        return now.astimezone(self._zone).date()
+
+
+def _asking(principal: Principal) -> Scope:
+    """What the caller's own party asked, whatever other roles the caller has."""
+    return Scope(country=principal.country, buyer_id=principal.party_id or "-")
+
+
+def _answering(principal: Principal) -> Scope:
+    """What the caller's own factory was asked, whatever other roles the caller has."""
+    return Scope(country=principal.country, factories=frozenset({principal.party_id or ""}))

@@ -1,0 +1,171 @@
+"""A webhook reaches public addresses only, whatever a URL says and whatever a name server answers."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from services.access.domain.addresses import AddressNotAllowed, checked_url, is_allowed
+from services.access.domain.webhook import Key, Scheme
+from services.access.store.receivers import NotSent, Receivers
+from tests.access.hooks import a_receiver
+
+PRIVATE = """
+127.0.0.1 10.0.0.1 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 100.100.100.200 168.63.129.16 0.0.0.0
+224.0.0.1 240.0.0.1 255.255.255.255 192.0.2.1 198.18.0.1 192.88.99.1 ::1 :: fd00:ec2::254 fe80::1 fe80::1%eth0
+ff02::1 2001:db8::1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 ::10.0.0.1 64:ff9b::a9fe:a9fe 64:ff9b:1::1
+2002:a9fe:a9fe:: 2001:0:a9fe:a9fe:: 2130706433 0x7f000001 0177.0.0.1 localhost
+"""
+NOT_URLS = (
+    "http://buyer.example/hook",
+    "ftp://buyer.example/hook",
+    "https:///hook",
+    "https://user@buyer.example/hook",
+    "https://user:password@buyer.example/hook",
+    "https://buyer.example:22/hook",
+    "https://buyer.example:0/hook",
+    "https://buyer.example:99999/hook",
+    "https://buyer.example/hook#part",
+    "https://127.0.0.1/hook",
+    "https://[::1]/hook",
+    "https://[::ffff:10.0.0.1]/hook",
+    "https://169.254.169.254/latest/meta-data/",
+    "https://buyer.example/" + "x" * 2_000,
+    "hook",
+    "",
+)
+
+
+@pytest.fixture
+def spans() -> InMemorySpanExporter:
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        provider = TracerProvider()
+        trace.set_tracer_provider(provider)
+    exporter = InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    return exporter
+
+
+@contextlib.asynccontextmanager
+async def unguarded() -> AsyncIterator[None]:
+    yield
+
+
+@pytest.mark.parametrize("address", PRIVATE.split())
+def test_nothing_is_sent_to_an_address_that_is_not_public(address: str) -> None:
+    assert not is_allowed(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
+def test_a_public_address_is_allowed(address: str) -> None:
+    assert is_allowed(address)
+
+
+@pytest.mark.parametrize("url", NOT_URLS)
+def test_an_address_that_no_webhook_may_have_is_refused(url: str) -> None:
+    with pytest.raises(AddressNotAllowed):
+        checked_url(url, allows_loopback=False)
+
+
+@pytest.mark.parametrize("url", ["https://buyer.example/hook", "https://buyer.example:8443/hook?a=b"])
+def test_a_usual_address_is_taken(url: str) -> None:
+    assert checked_url(url, allows_loopback=False) == url
+
+
+async def test_a_name_that_leads_to_this_computer_is_not_connected_to() -> None:
+    async def lookup(_: str, __: int) -> list[str]:
+        return ["8.8.8.8", "127.0.0.1"]
+
+    async with a_receiver() as receiver:
+        url = receiver.url.replace("127.0.0.1", "buyer.example")
+        with pytest.raises(NotSent, match="public address"):
+            await sent(Receivers(lookup=lookup), url)
+        assert receiver.got == []
+
+
+async def test_a_name_of_which_one_address_is_private_is_not_connected_to_at_all() -> None:
+    async def lookup(_: str, __: int) -> list[str]:
+        return ["127.0.0.1", "10.0.0.1"]
+
+    async with a_receiver() as receiver:
+        with pytest.raises(NotSent, match="public address"):
+            await sent(
+                Receivers(lookup=lookup, allows_loopback=True), receiver.url.replace("127.0.0.1", "buyer.example")
+            )
+        assert receiver.got == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"])
+async def test_a_number_in_the_url_is_checked_where_the_socket_is_made(host: str) -> None:
+    async with a_receiver() as receiver:
+        with pytest.raises(NotSent):
+            await sent(Receivers(), receiver.url.replace("127.0.0.1", host))
+        assert receiver.got == []
+
+
+async def test_a_name_is_resolved_once_an_attempt_and_connected_to_as_checked() -> None:
+    """A name server that answers another time differently is not asked another time."""
+    answers = [["127.0.0.1"], ["169.254.169.254"]]
+    asked: list[str] = []
+
+    async def rebinding(host: str, _: int) -> list[str]:
+        asked.append(host)
+        return answers[len(asked) - 1]
+
+    receivers = Receivers(lookup=rebinding, allows_loopback=True)
+    async with a_receiver() as receiver:
+        url = receiver.url.replace("127.0.0.1", "buyer.example")
+        await sent(receivers, url, is_last=False)
+        assert (len(asked), len(receiver.got)) == (1, 1)
+        assert receiver.got[0][0]["host"].startswith("buyer.example")
+        with pytest.raises(NotSent, match="public address"):
+            await sent(receivers, url)
+        assert len(receiver.got) == 1
+
+
+async def test_an_address_that_changes_after_the_check_is_refused_by_the_socket() -> None:
+    """Should the resolver be fooled, the socket is not: it sees the very address."""
+    receivers = Receivers(lookup=None)
+    receivers._resolver._allows_loopback = True
+    async with a_receiver() as receiver:
+        with pytest.raises(NotSent, match="public address"):
+            await sent(receivers, receiver.url.replace("127.0.0.1", "localhost"))
+        assert receiver.got == []
+
+
+async def test_a_receiver_that_never_answers_does_not_hold_anything_for_long() -> None:
+    async with a_receiver() as receiver:
+        never = asyncio.Event()
+        receiver.before = never.wait  # type: ignore[assignment]
+        with pytest.raises(NotSent, match="did not answer in time"):
+            await sent(Receivers(allows_loopback=True, timeout_s=0.3), receiver.url)
+        never.set()
+
+
+async def test_a_span_tells_the_host_and_never_the_path(spans: InMemorySpanExporter) -> None:
+    async with a_receiver() as receiver:
+        await sent(Receivers(allows_loopback=True), f"{receiver.url}?token=geheim")
+    (span,) = [each for each in spans.get_finished_spans() if each.name == "POST webhook"]
+    assert span.attributes is not None
+    assert dict(span.attributes)["http.response.status_code"] == 204
+    assert "geheim" not in span.to_json()
+    assert "/hook" not in span.to_json()
+
+
+def test_a_key_does_not_show_itself() -> None:
+    key = Key(Scheme.V1, "c2VjcmV0")
+    assert "c2VjcmV0" not in f"{key!r} {key}"
+
+
+async def sent(receivers: Receivers, url: str, *, is_last: bool = True) -> None:
+    try:
+        await receivers.send(url, {"webhook-id": "m1"}, b"{}", unguarded)
+    finally:
+        if is_last:
+            await receivers.close()

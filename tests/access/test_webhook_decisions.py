@@ -1,0 +1,145 @@
+"""What is sent is decided when it is sent: nothing follows an answered revocation, and only one process sends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from services.access.store.receivers import Receivers
+from tests.access.hooks import Hooks, Receiver, a_receiver, hooks
+from tests.support.eventually import eventually
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with a_receiver() as found:
+        yield found
+
+
+@pytest.fixture
+async def country(tmp_path: Path) -> AsyncIterator[Hooks]:
+    async with hooks(tmp_path) as found:
+        yield found
+
+
+async def test_a_right_that_ended_while_a_message_waited_is_not_told(country: Hooks, receiver: Receiver) -> None:
+    await country.share()
+    await country.register(receiver.url)
+    await country.publish()
+    receiver.answer = 500
+    await country.look()
+    receiver.got.clear()
+    receiver.answer = 204
+    await country.revoke()
+    await country.after(minutes=1)
+    await country.settle()
+    assert receiver.told("document.changed") == []
+    assert receiver.told("sharing.ended")
+
+
+async def test_what_waits_for_a_slow_name_server_is_not_sent_after_a_revocation(tmp_path: Path) -> None:
+    """A revocation that was answered stands between the decision to try and the first byte of the message."""
+    is_asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: str, __: int) -> list[str]:
+        is_asked.set()
+        await may_answer.wait()
+        return ["127.0.0.1"]
+
+    receivers = Receivers(lookup=slow, allows_loopback=True)
+    async with a_receiver() as receiver, hooks(tmp_path, receivers=receivers) as country:
+        await country.share()
+        await country.register(receiver.url.replace("127.0.0.1", "localhost"))
+        await country.publish()
+        await country.delivering.look()
+        await is_asked.wait()
+        async with asyncio.timeout(5):
+            await country.revoke()
+        may_answer.set()
+        await country.delivering.sent()
+        assert receiver.told("document.changed") == []
+        await country.settle()
+        assert receiver.told("sharing.ended")
+
+
+async def test_a_revocation_does_not_wait_for_a_receiver(tmp_path: Path, receiver: Receiver) -> None:
+    async with hooks(tmp_path, lease_s=0.1) as country:
+        never = asyncio.Event()
+        receiver.before = never.wait  # type: ignore[assignment]
+        await country.share()
+        await country.register(receiver.url)
+        await country.publish()
+        await country.delivering.look()
+        await eventually(lambda: bool(receiver.got), saying="the message received")
+        async with asyncio.timeout(2):
+            await country.revoke()
+        never.set()
+
+
+async def test_a_revocation_is_answered_after_what_was_decided_before_it_is_on_its_way(country: Hooks) -> None:
+    await country.share()
+    async with country.consent.deciding():
+        revoking = asyncio.create_task(country.revoke())
+        await asyncio.sleep(0.3)
+        assert not revoking.done()
+    async with asyncio.timeout(5):
+        await revoking
+
+
+async def test_nothing_is_received_about_what_was_revoked_before(tmp_path: Path, receiver: Receiver) -> None:
+    async with hooks(tmp_path, lease_s=0.05) as country:
+        await country.register(receiver.url)
+        for number in range(12):
+            await country.share(f"g{number}")
+            await country.publish(f"p{number}")
+            looking = asyncio.create_task(country.settle())
+            await asyncio.sleep(number * 0.004)
+            await country.revoke(f"g{number}")
+            for _ in range(20):  # what was written before the revocation was answered arrives
+                await asyncio.sleep(0)
+            before = len(receiver.got)
+            await looking
+            assert "document.changed" not in {message["type"] for message in receiver.messages[before:]}
+            await country.settle()
+
+
+async def test_a_process_that_is_not_in_charge_sends_nothing(tmp_path: Path, receiver: Receiver) -> None:
+    async with hooks(tmp_path, is_in_charge=False) as country:
+        await country.register(receiver.url)
+        await country.share()
+        await country.look()
+        assert receiver.got == []
+
+
+async def test_a_process_that_lost_the_charge_sends_nothing(tmp_path: Path, receiver: Receiver) -> None:
+    async with hooks(tmp_path) as country:
+        await country.share()
+        await country.register(receiver.url)
+        await country.publish()
+        async with hooks(tmp_path) as other:
+            await country.look()
+            assert receiver.got == []
+            await other.settle()
+        assert len(receiver.got) == 1
+
+
+async def test_a_process_that_loses_the_charge_while_it_connects_sends_nothing(tmp_path: Path) -> None:
+    is_asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: str, __: int) -> list[str]:
+        is_asked.set()
+        await may_answer.wait()
+        return ["127.0.0.1"]
+
+    receivers = Receivers(lookup=slow, allows_loopback=True)
+    async with a_receiver() as receiver, hooks(tmp_path, receivers=receivers) as country:
+        await country.share()
+        await country.register(receiver.url.replace("127.0.0.1", "localhost"))
+        await country.publish()
+        await country.delivering.look()
+        await is_asked.wait()
+        async with hooks(tmp_path):
+            may_answer.set()
+            await country.delivering.sent()
+            assert receiver.got == []

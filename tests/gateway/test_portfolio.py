@@ -1,0 +1,299 @@
+"""A buyer takes everything home in one file: exactly what it may see, and the file says so itself."""
+
+import asyncio
+import csv
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from contracts.vocabulary import ReportKind
+from gateway.manifest import INDEX
+from gateway.recording import ReadNotRecorded
+from tests.gateway.running import (
+    LEASE_S,
+    Door,
+    FedConsent,
+    KeptReads,
+    a_gateway,
+    everywhere,
+    upstream_to,
+)
+from tests.gateway.shelf import Shelf
+from tests.support.eventually import eventually
+
+MB = 1024 * 1024
+ALL = {
+    "reports/f1/cycle-1/assessment-r1.json",
+    "reports/f1/cycle-1/assessment-r1.pdf",
+    "reports/f1/cycle-2/assessment-r2.json",
+    "reports/f1/cycle-2/assessment-r2.pdf",
+    "reports/f2/cycle-1/assessment-r3.json",
+    "reports/f2/cycle-1/assessment-r3.pdf",
+    "plans/f1/cycle-1/improvement_plan-p1.json",
+    "plans/f2/cycle-2/improvement_plan-p2.json",
+}
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def consent() -> FedConsent:
+    fed = FedConsent()
+    fed.give("g1", "f1")
+    fed.give("g2", "f2")
+    return fed
+
+
+@pytest.fixture
+def reads() -> KeptReads:
+    return KeptReads()
+
+
+@pytest.fixture(params=["inprocess", "http"])
+async def door(
+    request: pytest.FixtureRequest, shelf: Shelf, consent: FedConsent, reads: KeptReads, tmp_path: Path
+) -> AsyncIterator[Door]:
+    async with (
+        upstream_to(request.param, shelf) as upstream,
+        a_gateway(tmp_path, everywhere(upstream), consent, read_sink=reads) as door,
+    ):
+        await has_heard(consent)
+        yield door
+
+
+async def has_heard(consent: FedConsent) -> None:
+    await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the gateway acknowledges")
+
+
+async def portfolio(door: Door, query: str = "", user: str = "buyer") -> zipfile.ZipFile:
+    got = await door.ask("GET", f"/api/v1/portfolio{query}", user)
+    assert got.status == 200, got.body
+    assert got.headers["content-type"] == "application/zip"
+    return zipfile.ZipFile(io.BytesIO(got.body))
+
+
+def manifest(found: zipfile.ZipFile) -> Any:
+    return msgspec.json.decode(found.read("manifest.json"))
+
+
+def states(found: zipfile.ZipFile) -> dict[str, set[str]]:
+    files = manifest(found)["files"]
+    return {state: {f["document_id"] for f in files if f["state"] == state} for state in {f["state"] for f in files}}
+
+
+def listed(found: zipfile.ZipFile) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(found.read("index.csv").decode(), newline="")))
+
+
+async def test_all_that_is_shared_is_there(door: Door) -> None:
+    found = await portfolio(door)
+    assert set(found.namelist()) == ALL | {"index.csv", "manifest.json"}
+    assert found.testzip() is None
+    assert found.read("reports/f1/cycle-1/assessment-r1.pdf") == Shelf().pdf
+    assert msgspec.json.decode(found.read("plans/f2/cycle-2/improvement_plan-p2.json"))["text"] == "é"
+
+
+async def test_the_manifest_tells_of_every_file(door: Door, consent: FedConsent) -> None:
+    found = await portfolio(door)
+    told = manifest(found)
+    assert (told["buyer_id"], told["is_complete"], told["cycle"]) == ("b1", True, None)
+    assert (told["epoch_begun"], told["epoch_ended"]) == (len(consent.entries), len(consent.entries))
+    assert {f["path"]: f["sha256"] for f in told["files"]} == {p: sha256(found.read(p)).hexdigest() for p in ALL}
+
+
+async def test_the_table_lists_every_file_and_runs_no_formula(door: Door) -> None:
+    rows = listed(await portfolio(door))
+    assert tuple(rows[0]) == INDEX
+    assert {row["path"] for row in rows} == ALL
+    assert {row["factory_name"] for row in rows if row["path"].startswith("reports")} == {"'=Sewing"}
+
+
+async def test_one_cycle_can_be_asked_for(door: Door, shelf: Shelf) -> None:
+    found = await portfolio(door, "?cycle=1")
+    assert {name.split("/")[2] for name in found.namelist() if "/" in name} == {"cycle-1"}
+    assert manifest(found)["cycle"] == 1
+    assert "reports?limit=100&cycle=1" in shelf.seen
+
+
+@pytest.mark.parametrize("query", ["?cycle=x", "?cycle=-1", "?cycle=10001", "?cycle=1&cycle=2", "?cycle="])
+async def test_what_is_no_cycle_is_refused(door: Door, query: str) -> None:
+    got = await door.ask("GET", f"/api/v1/portfolio{query}", "buyer")
+    assert (got.status, got.json()["code"]) == (400, "malformed")
+
+
+@pytest.mark.parametrize("user", ["admin", "factory"])
+async def test_only_buyers_have_a_portfolio(door: Door, shelf: Shelf, user: str) -> None:
+    assert (await door.ask("GET", "/api/v1/portfolio", user)).status == 403
+    assert shelf.seen == []
+
+
+async def test_every_document_is_put_on_record(door: Door, reads: KeptReads) -> None:
+    await portfolio(door)
+    assert sorted(document for read in reads.reads for document in read.documents) == [
+        *("p1", "p2"),
+        *("r1", "r1", "r2", "r2", "r3", "r3"),
+    ]
+
+
+async def test_what_cannot_be_put_on_record_is_not_in_it(door: Door, reads: KeptReads) -> None:
+    reads.failure = ReadNotRecorded("the disk is full")
+    found = await portfolio(door)
+    assert set(states(found)) == {"not_available"}
+    assert set(found.namelist()) == {"index.csv", "manifest.json"}
+
+
+async def test_what_a_service_lists_by_mistake_is_not_in_it(door: Door, shelf: Shelf) -> None:
+    shelf.reports["r9"] = ("f9", 1)
+    found = await portfolio(door)
+    assert states(found)["withdrawn"] == {"r9"}
+    assert not [name for name in found.namelist() if "r9" in name]
+
+
+async def test_a_kind_that_is_not_shared_is_not_in_it(door: Door, shelf: Shelf, consent: FedConsent) -> None:
+    shelf.plans["p9"] = ("f9", 1)
+    consent.give("g9", "f9", "b1", ReportKind.ASSESSMENT)
+    await has_heard(consent)
+    assert states(await portfolio(door))["withdrawn"] == {"p9"}
+
+
+async def test_what_is_withdrawn_before_its_turn_is_left_out(door: Door, shelf: Shelf, consent: FedConsent) -> None:
+    shelf.held = "reports/r3"
+    asking = asyncio.create_task(portfolio(door))
+    await eventually(lambda: "reports/r3?" in shelf.seen, saying="the third report is asked for")
+    consent.revoke("g2", "f2")
+    await has_heard(consent)
+    shelf.go_on.set()
+    found = await asking
+    assert states(found) == {"included": {"r1", "r2", "p1"}, "withdrawn": {"r3", "p2"}}
+    assert not [name for name in found.namelist() if "/f2/" in name]
+
+
+async def test_what_is_withdrawn_while_it_is_put_on_record_is_left_out(
+    door: Door, shelf: Shelf, consent: FedConsent, reads: KeptReads
+) -> None:
+    shelf.held = "reports/r3"
+    asking = asyncio.create_task(portfolio(door))
+    await eventually(lambda: "reports/r3?" in shelf.seen, saying="the third report is asked for")
+    reads.hold = asyncio.Event()
+    shelf.go_on.set()
+    await asyncio.sleep(0.1)
+    consent.revoke("g2", "f2")
+    await has_heard(consent)
+    reads.hold.set()
+    assert states(await asking) == {"included": {"r1", "r2", "p1"}, "withdrawn": {"r3", "p2"}}
+
+
+async def test_what_is_withdrawn_after_its_turn_is_told(door: Door, shelf: Shelf, consent: FedConsent) -> None:
+    shelf.held = "reports/r3"
+    asking = asyncio.create_task(portfolio(door))
+    await eventually(lambda: "reports/r3?" in shelf.seen, saying="the third report is asked for")
+    consent.revoke("g1", "f1")
+    await has_heard(consent)
+    shelf.go_on.set()
+    found = await asking
+    assert states(found) == {
+        "included": {"r3", "p2"},
+        "included_then_withdrawn": {"r1", "r2"},
+        "withdrawn": {"p1"},
+    }
+    assert {row["factory_id"] for row in listed(found)} == {"f2"}
+
+
+async def begun(door: Door) -> aiohttp.ClientResponse:
+    headers = {"authorization": f"Bearer {await door.token('buyer')}"}
+    answer = await door.http.get(f"{door.url}/api/v1/portfolio", headers=headers)
+    await answer.content.readany()
+    return answer
+
+
+async def test_what_is_withdrawn_while_it_is_sent_breaks_the_download_off(
+    door: Door, shelf: Shelf, consent: FedConsent
+) -> None:
+    shelf.pdf = b"x" * 40 * MB
+    answer = await begun(door)
+    replica = door.gateway.app._proxy._replica
+
+    async def is_stuck() -> bool:
+        sending = next((guard._sending for guard in replica._guards), None)
+        await asyncio.sleep(0.1)
+        still = next((guard._sending for guard in replica._guards), None)
+        return sending is not None and sending is still and not sending.done()
+
+    await eventually(is_stuck, saying="a piece waits for its reader")
+    consent.revoke("g1", "f1")
+    await has_heard(consent)
+    with pytest.raises(aiohttp.ClientPayloadError):
+        async with asyncio.timeout(5):
+            await answer.content.read()
+    answer.close()
+
+
+async def test_a_download_is_broken_off_when_the_lease_runs_out(door: Door, shelf: Shelf, consent: FedConsent) -> None:
+    shelf.held = "plans/p2"
+    answer = await begun(door)
+    consent.is_answering = False
+    await asyncio.sleep(LEASE_S + 0.2)
+    shelf.go_on.set()
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await answer.content.read()
+    answer.close()
+
+
+async def test_without_a_lease_nothing_begins(door: Door, shelf: Shelf, consent: FedConsent) -> None:
+    consent.is_answering = False
+    replica = door.gateway.app._proxy._replica
+    await eventually(lambda: replica.lease_left_s() <= 0, saying="the lease runs out")
+    got = await door.ask("GET", "/api/v1/portfolio", "buyer")
+    assert (got.status, got.json()["code"]) == (503, "consent_unknown")
+    assert shelf.seen == []
+
+
+async def test_a_document_that_cannot_be_read_is_named_and_the_rest_is_there(door: Door, shelf: Shelf) -> None:
+    shelf.broken = {"reports/r2/file"}
+    found = await portfolio(door)
+    told = manifest(found)
+    missing = [f["path"] for f in told["files"] if f["state"] == "not_available"]
+    assert (told["is_complete"], missing) == (False, ["reports/f1/cycle-2/assessment-r2.pdf"])
+    assert len(found.namelist()) == len(ALL) + 1
+
+
+async def test_a_list_that_cannot_be_read_is_a_refusal(door: Door, shelf: Shelf) -> None:
+    shelf.broken = {"reports"}
+    got = await door.ask("GET", "/api/v1/portfolio", "buyer")
+    assert (got.status, got.json()["code"]) == (503, "service_not_available")
+
+
+async def test_a_list_that_breaks_off_later_breaks_the_download_off(door: Door, shelf: Shelf) -> None:
+    shelf.broken = {"plans"}
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await door.ask("GET", "/api/v1/portfolio", "buyer")
+
+
+async def test_a_slow_reader_holds_up_the_reading_of_documents(door: Door, shelf: Shelf) -> None:
+    shelf.reports = {f"r{number}": ("f1", 1) for number in range(40)}
+    shelf.pdf = b"x" * 4 * MB
+    answer = await begun(door)
+    await asyncio.sleep(0.5)
+    assert len(shelf.seen) < 40
+    answer.close()
+
+
+async def test_a_buyer_downloads_one_portfolio_at_a_time(door: Door, shelf: Shelf) -> None:
+    shelf.held = "reports/r2"
+    first = asyncio.create_task(portfolio(door))
+    await eventually(lambda: "reports/r2?" in shelf.seen, saying="the first download is on its way")
+    got = await door.ask("GET", "/api/v1/portfolio", "buyer")
+    assert (got.status, got.json()["code"], got.headers["retry-after"]) == (429, "portfolio_running", "10")
+    shelf.go_on.set()
+    await first
+    assert set((await portfolio(door)).namelist()) > ALL
