@@ -15,7 +15,7 @@ PARSER_REFUSAL: Final = b"Invalid HTTP request received."
 """What the HTTP server itself says to bytes that it cannot read as a request: there is no request to refuse."""
 
 INSIDES: Final = re.compile(
-    rb"Traceback|File \"|line \d+, in|site-packages|/work/|/home/|/usr/lib|/tmp/|\.py\b|\.sqlite|"
+    rb"Traceback|File \"|line \d+, in|site-packages|/home/|/usr/lib|/tmp/|\.py\b|\.sqlite|"
     rb"\b(?:services|gateway|contracts|deploy)\.[a-z_]+\.|litestar|msgspec|uvicorn|sqlite3?\b|pymongo|motor\b|aiohttp|"
     rb"Exception|object at 0x|NoneType|<class|-----BEGIN|OperationalError|Error code"
 )
