@@ -2,14 +2,15 @@
 
 import hashlib
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from contracts.access import EntryKind
+from contracts.remediation import LineReportedV1
 from services.access.domain.consent.entry import Entry
 from services.access.domain.consent.fold import Fold, LedgerBroken
 from services.runtime.documents import Document
@@ -18,7 +19,7 @@ from tests.crash import expected
 from tests.crash.expected import Visit
 from tests.crash.journal import BuyerRegistered, FactoryRegistered, Journal
 from tests.crash.persistence import Line
-from tests.crash.projections import differences_of_projections
+from tests.crash.projections import differences_of_projections, moves_of
 from tests.crash.stores import Documents, Observer, Stores
 from tests.support.eventually import eventually
 
@@ -59,6 +60,7 @@ async def judge(journal: Journal, stores: Stores, line: Line, observer: Observer
         heard = await observer.heard()
         journal.events, journal.repeated_events = len(heard), len(heard) - len({event["id"] for event in heard})
         found += _differences_of_events(documents, heard)
+        found += _differences_of_words(expected.visits(journal), documents, heard)
     return [*journal.faults, *found]
 
 
@@ -153,6 +155,21 @@ async def _differences_at_the_door(journal: Journal, line: Line) -> list[str]:
         reports = [(item["id"], item["stage"]) for item in page["items"]]
         found += _same(f"reports of {visit.id}", reports, [(visit.report_id, "released")])
     return found
+
+
+def _differences_of_words(
+    visits: Mapping[str, Visit], documents: dict[str, Documents], heard: Sequence[dict[str, Any]]
+) -> list[str]:
+    """Each word of a factory about its plan was announced, once."""
+    announced = Counter(
+        subject for subject, _ in {(e["subject"], e["id"]) for e in heard if e["type"] == LineReportedV1.type}
+    )
+    return [
+        difference
+        for plan in documents["remediation"]["plans"]
+        if (visit := visits.get(plan["state"]["visit_id"])) is not None
+        for difference in _same(f"words announced of the plan of {visit.id}", announced[plan["_id"]], moves_of(visit))
+    ]
 
 
 def _differences_of_events(documents: dict[str, Documents], heard: Sequence[dict[str, Any]]) -> list[str]:
