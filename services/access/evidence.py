@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-from contracts.errors import NotFound
 from services.access.domain.paper import HEAD_BYTES, LARGEST_BYTES, Paper, content_type_of
-from services.runtime.files import FileMissing, Files
+from services.runtime.files import Files
+from services.runtime.files.streams import begun, opened
 
 
 class Papers:
@@ -18,7 +18,7 @@ class Papers:
         self, key: str, body: AsyncIterator[bytes], *, allowed: frozenset[str], by: str, now: datetime
     ) -> Paper:
         """Stream a paper into the store; raises ``UnknownFileType`` and ``FileTooLarge``, keeping nothing then."""
-        head, whole = await _head(body)
+        head, whole = await begun(body, HEAD_BYTES)
         content_type = content_type_of(head, allowed)
         stored = await self._files.put(key, whole, content_type=content_type, max_bytes=LARGEST_BYTES)
         return Paper(
@@ -31,24 +31,4 @@ class Papers:
 
     async def open(self, paper: Paper) -> AsyncIterator[bytes]:
         """The bytes of a paper; raises ``NotFound`` before the first one when they are gone."""
-        try:
-            await self._files.stat(paper.key)
-        except FileMissing:
-            raise NotFound("The file is gone.") from None
-        return self._files.stream(paper.key)
-
-
-async def _head(body: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
-    """The first bytes of a stream, and the whole stream with them."""
-    head = b""
-    async for chunk in body:
-        head += chunk
-        if len(head) >= HEAD_BYTES:
-            break
-
-    async def whole() -> AsyncIterator[bytes]:
-        yield head
-        async for chunk in body:
-            yield chunk
-
-    return head[:HEAD_BYTES], whole()
+        return await opened(self._files, paper.key)

@@ -12,12 +12,12 @@ from openpyxl import Workbook as OpenBook
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
-from contracts.errors import NotFound
 from services.assessment.domain.evidence import HEAD_BYTES, LARGEST_BYTES, Evidence, content_type_of
 from services.assessment.domain.questionnaire import Questionnaire, Workbook
 from services.assessment.domain.sheets import Row, WorkbookFaulty
 from services.assessment.domain.visit import Visit
-from services.runtime.files import FileMissing, Files, StoredFile
+from services.runtime.files import Files, StoredFile
+from services.runtime.files.streams import begun, opened
 
 LARGEST_WORKBOOK: Final = 5 * 1024 * 1024
 LARGEST_UNPACKED: Final = 50 * 1024 * 1024
@@ -102,7 +102,7 @@ class Evidences:
 
     async def keep(self, visit_id: str, evidence_id: str, body: AsyncIterator[bytes]) -> StoredFile:
         """Stream evidence into the store; raises ``UnknownFileType`` and ``FileTooLarge``, keeping nothing then."""
-        head, whole = await _head(body)
+        head, whole = await begun(body, HEAD_BYTES)
         content_type = content_type_of(head)
         key = _key(visit_id, evidence_id)
         return await self._files.put(key, whole, content_type=content_type, max_bytes=LARGEST_BYTES)
@@ -113,18 +113,11 @@ class Evidences:
 
     async def open(self, visit: Visit, evidence: Evidence) -> AsyncIterator[bytes]:
         """The bytes of listed evidence; raises ``NotFound`` before the first one when they are gone."""
-        return await self._opened(_key(visit.id, evidence.id))
+        return await opened(self._files, _key(visit.id, evidence.id))
 
     async def open_workbook(self, questionnaire: Questionnaire) -> AsyncIterator[bytes]:
         """The bytes of the workbook that a questionnaire was made from; raises ``NotFound``."""
-        return await self._opened(questionnaire.workbook.key)
-
-    async def _opened(self, key: str) -> AsyncIterator[bytes]:
-        try:
-            await self._files.stat(key)
-        except FileMissing:
-            raise NotFound("The file is gone.") from None
-        return self._files.stream(key)
+        return await opened(self._files, questionnaire.workbook.key)
 
 
 def _key(visit_id: str, evidence_id: str) -> str:
@@ -133,19 +126,3 @@ def _key(visit_id: str, evidence_id: str) -> str:
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:
     yield content
-
-
-async def _head(body: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
-    """The first bytes of a stream, and the whole stream with them."""
-    head = b""
-    async for chunk in body:
-        head += chunk
-        if len(head) >= HEAD_BYTES:
-            break
-
-    async def whole() -> AsyncIterator[bytes]:
-        yield head
-        async for chunk in body:
-            yield chunk
-
-    return head[:HEAD_BYTES], whole()
