@@ -1,7 +1,6 @@
 """Commands on the consent ledger: fetch it, tell its first key, and check it or a receipt offline."""
 
 import asyncio
-import os
 import re
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from cyclopts import Parameter
 
 from contracts.ledger import Chain, LedgerKey, NotGenuine
 from deploy.client import client_of
+from deploy.exporter import OWNER_ONLY, saved
 from deploy.options import URL, Token, Url, User
 from deploy.terminal import complain, say
 from services.access.domain.disclosure_receipt import DisclosureReceipt, claims_disclosure, verified_disclosure
@@ -155,20 +155,5 @@ async def fetched(path: Path, address: str, url: str, user: str, token: str) -> 
 
     Tells the size.
     """
-    unfinished = path.with_name(f".{path.name}.part")
-    size = 0
-    try:
-        with _private(unfinished) as file:
-            async with client_of(url, user, token) as client:
-                async for chunk in client.stream(address):
-                    size += file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return size
-
-
-def _private(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+    async with client_of(url, user, token) as client:
+        return await saved(client, address, path, mode=OWNER_ONLY)
