@@ -129,7 +129,7 @@ def _signed(
         "agreeing": Agreeing(parties.agreements, parties, papers, ledger, consent, zone=zone),
         "papers": papers,
         "consent_papers": scans,
-        "paper_consent": PaperConsent(scans, papers, parties, ledger, consent),
+        "paper_consent": PaperConsent(scans, papers, parties, ledger),
     }
 
 

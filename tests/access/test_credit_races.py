@@ -33,7 +33,7 @@ class Till(Process):
         """What came of spending a credit: ``paid``, or the code of the refusal."""
         wanted = Entitlement(id=name, buyer_id="b1", factory_id="f1", cycles=(cycle,), starts_on=TODAY, credits=1)
         try:
-            await spend(self.ledger, self.consent, self.parties, BUYER, wanted, now=NOW, today=TODAY)
+            await spend(self.ledger, self.parties, BUYER, wanted, now=NOW, today=TODAY)
         except Refusal as refusal:
             return refusal.code
         return "paid"
@@ -42,7 +42,7 @@ class Till(Process):
         """What came of a correction."""
         correction = Purchase(id=name, buyer_id="b1", credits=-credits_, reference=name)
         try:
-            await buy(self.ledger, self.consent, self.parties, ADMIN, correction, now=NOW)
+            await buy(self.ledger, self.parties, ADMIN, correction, now=NOW)
         except Refusal as refusal:
             return refusal.code
         return "corrected"

@@ -30,7 +30,6 @@ async def give(process: Process, now: datetime, grant: Grant | None = None) -> R
     usual_day = None if grant else datetime.date
     return await grants.put(
         process.ledger,
-        process.consent,
         process.parties,
         told,
         by="someone",

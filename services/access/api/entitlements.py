@@ -76,13 +76,12 @@ class NewPurchase(msgspec.Struct, frozen=True, kw_only=True):
 async def book_purchase(
     principal: Injected[Principal],
     ledger: Injected[Ledger],
-    consent: Injected[Consent],
     parties: Injected[Parties],
     data: NewPurchase,
 ) -> PurchaseView:
     """Book credits that a buyer has paid for; a correction never takes more than the balance."""
     purchase = Purchase(**{**msgspec.structs.asdict(data), "id": data.id or str(uuid7())})
-    record = await usecases.buy(ledger, consent, parties, principal, purchase, now=datetime.now(UTC))
+    record = await usecases.buy(ledger, parties, principal, purchase, now=datetime.now(UTC))
     return queries.view_purchase(record)
 
 
@@ -122,7 +121,6 @@ async def read_statement(
 async def give_entitlement(
     principal: Injected[Principal],
     ledger: Injected[Ledger],
-    consent: Injected[Consent],
     parties: Injected[Parties],
     programme_zone: Injected[ZoneInfo],
     data: NewEntitlement,
@@ -135,10 +133,10 @@ async def give_entitlement(
     today = now.astimezone(programme_zone).date()
     wanted = _entitlement(data, today)
     if wanted.credits:
-        record = await usecases.spend(ledger, consent, parties, principal, wanted, now=now, today=today)
+        record = await usecases.spend(ledger, parties, principal, wanted, now=now, today=today)
     else:
         told = data.starts_on is not None
-        record = await usecases.entitle(ledger, consent, parties, principal, wanted, is_day_told=told, now=now)
+        record = await usecases.entitle(ledger, parties, principal, wanted, is_day_told=told, now=now)
     return queries.view(record)
 
 

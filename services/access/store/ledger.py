@@ -52,6 +52,7 @@ class Ledger:
         self._entries = Aggregates(documents.collection("ledger"), Entry, source=source, relay=relay)
         self._keys = keys
         self._writing = asyncio.Lock()
+        self._tell: Callable[[], None] = lambda: None
         self._fold = Fold(anchor=keys.anchor)
 
     async def current(self) -> Fold:
@@ -65,6 +66,10 @@ class Ledger:
             if page.next_cursor is None:
                 return self._fold
 
+    def on_append(self, tell: Callable[[], None]) -> None:
+        """Have somebody told whenever an append has ended, so that who waits for news looks."""
+        self._tell = tell
+
     async def append(self, decide: Callable[[Fold], Fact | None], *, by: str, at: datetime) -> Fold:
         """Write what the decision says as the next entry with its event, durably; nothing when it is ``None``.
 
@@ -76,10 +81,10 @@ class Ledger:
             for _ in range(APPEND_ATTEMPTS):
                 fold = await self.announce_key(at=at)
                 fact = decide(fold)
-                if fact is None:
-                    return fold
-                if await self._insert(fold, fact, by=by, at=at, key=self._current()):
-                    return await self.current()
+                if fact is None or await self._insert(fold, fact, by=by, at=at, key=self._current()):
+                    found = fold if fact is None else await self.current()
+                    self._tell()
+                    return found
         raise Conflict("Too many others are writing the ledger; try again.")
 
     async def announce_key(self, *, at: datetime) -> Fold:

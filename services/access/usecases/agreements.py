@@ -1,6 +1,5 @@
 """Agreements on their way: proposed, signed by both sides, suspended, renewed, ended."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import date, datetime
 from typing import Final
@@ -22,6 +21,7 @@ from services.access.evidence import Papers
 from services.access.store.agreements import Agreements
 from services.access.store.ledger import Ledger
 from services.access.usecases.consent import Consent
+from services.access.usecases.durable import durable
 from services.access.usecases.grants import EVERYWHERE, Parties
 from services.access.usecases.sides import scope_for, side_of
 
@@ -117,13 +117,12 @@ class Agreeing:
         async def write() -> tuple[int, int]:
             decide = lambda fold: suspension(fold, agreement, side, reason)  # noqa: E731
             fold = await self._ledger.append(decide, by=principal.subject, at=now)
-            self._consent.announce()
             record = fold.record(agreement_id, EntryKind.SHARING_SUSPENDED)
             epoch = record.epoch if record else fold.epoch
             return epoch, _first_grant(fold, agreement, epoch)
 
         # Durable before the waiting begins: a caller who leaves has suspended all the same.
-        epoch, given = await asyncio.shield(asyncio.ensure_future(write()))
+        epoch, given = await durable(write())
         await self._consent.in_force(epoch, given=given)
         return agreement
 
@@ -132,7 +131,6 @@ class Agreeing:
         agreement, side = await self._own(principal, agreement_id, Permission.AGREEMENT_SUSPEND)
         decide = lambda fold: resumption(fold, agreement, side)  # noqa: E731
         await self._ledger.append(decide, by=principal.subject, at=now)
-        self._consent.announce()
 
     async def terminate(self, principal: Principal, agreement_id: str, reason: str, *, now: datetime) -> Agreement:
         """End an agreement and the grants that rest on it; returns once that is in force at every gateway.
@@ -145,7 +143,7 @@ class Agreeing:
         kept = await self._agreements.change(
             agreement_id, lambda agreed: agreed.terminated(ending, today, is_suspended=is_suspended)
         )
-        epochs = await asyncio.shield(asyncio.ensure_future(self._revoke_all(kept, by=principal.subject, now=now)))
+        epochs = await durable(self._revoke_all(kept, by=principal.subject, now=now))
         for given, revoked in epochs:
             await self._consent.in_force(revoked, given=given)
         return kept
@@ -171,7 +169,6 @@ class Agreeing:
         for grant_id in resting:
             decide = lambda fold, grant_id=grant_id: revocation(fold, grant_id, TERMINATED)  # noqa: E731
             fold = await self._ledger.append(decide, by=by, at=now)
-        self._consent.announce()
         records = [fold.record(grant_id) for grant_id in resting]
         return [(each.epoch, each.ended_epoch) for each in records if each and each.ended_epoch]
 

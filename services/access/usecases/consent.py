@@ -40,6 +40,7 @@ class Consent:
         self._opening = asyncio.Lock()
         self._deciding = asyncio.Lock()
         self._changed = asyncio.Event()
+        ledger.on_append(self.announce)
 
     async def check(self) -> None:
         """Return when the ledger is readable and this process in charge: a readiness check."""

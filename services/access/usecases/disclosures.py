@@ -4,10 +4,8 @@ The confirmation is durable before the first entry. Whoever comes by later, a re
 the entries that a crash left out: their ids follow from the disclosure, so that each is written once.
 """
 
-import asyncio
-from collections.abc import Coroutine
 from datetime import date, datetime
-from typing import Any, Final, TypeVar
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from contracts.access import EntryKind
@@ -21,9 +19,9 @@ from services.access.domain.disclosure import DisclosureRequest, DisclosureStand
 from services.access.store.disclosures import Disclosures
 from services.access.store.ledger import Ledger
 from services.access.usecases.consent import Consent
+from services.access.usecases.durable import durable
 from services.access.usecases.grants import EVERYWHERE, Parties
 
-T = TypeVar("T")
 PAGE: Final = 100
 
 
@@ -67,7 +65,7 @@ class Disclosing:
             return await self._finish(request, now=now)
 
         await self._disclosures.get(disclosure_id, principal.scope())
-        return await _durable(write())
+        return await durable(write())
 
     async def refuse(
         self, principal: Principal, disclosure_id: str, reason: str, *, now: datetime
@@ -93,7 +91,7 @@ class Disclosing:
             await self._finish(request, now=now)
             return [await self._end(made, by=principal.subject, now=now) for made in request.disclosures()]
 
-        ended = await _durable(write())
+        ended = await durable(write())
         if ended:
             given = min(record.epoch for record in ended)
             await self._consent.in_force(max(record.ended_epoch or 0 for record in ended), given=given)
@@ -118,7 +116,6 @@ class Disclosing:
             return DisclosureMade(disclosure=disclosure) if present is None else None
 
         await self._ledger.append(decide, by=disclosure.confirmed_by, at=now)
-        self._consent.announce()
 
     async def _end(self, disclosure: Disclosure, *, by: str, now: datetime) -> Record:
         """End what is disclosed to one buyer; tell the record as it ended, now or before."""
@@ -129,7 +126,6 @@ class Disclosing:
             return DisclosureEnded(record_id=disclosure.id, **about) if record is not None else None
 
         fold = await self._ledger.append(decide, by=by, at=now)
-        self._consent.announce()
         record = fold.record(disclosure.id, EntryKind.DISCLOSURE_MADE)
         if record is None:
             raise NotFound("There is no such disclosure.")
@@ -145,8 +141,3 @@ def person(principal: Principal, permission: Permission, now: datetime) -> Perso
     if role is None:
         raise NotFound("There is no such disclosure.")
     return Person(subject=principal.subject, role=role, at=now)
-
-
-async def _durable(writing: Coroutine[Any, Any, T]) -> T:
-    """Let a writing end, also when the caller does not wait for it."""
-    return await asyncio.shield(asyncio.ensure_future(writing))

@@ -1,6 +1,5 @@
 """What buyers have paid for: partnerships, and credits that are bought, and spent on one factory and cycle each."""
 
-import asyncio
 from datetime import date, datetime
 
 from contracts.access import EntryKind
@@ -14,15 +13,14 @@ from services.access.domain.credits import AlreadyRead, buying, ending, entitlem
 from services.access.store.ledger import Ledger
 from services.access.store.reads import Asked, ReadPages
 from services.access.usecases.consent import Consent
+from services.access.usecases.durable import durable
 from services.access.usecases.grants import Parties
 
 READS = 200
 """How many reads are looked at at a time."""
 
 
-async def buy(
-    ledger: Ledger, consent: Consent, parties: Parties, principal: Principal, purchase: Purchase, *, now: datetime
-) -> Record:
+async def buy(ledger: Ledger, parties: Parties, principal: Principal, purchase: Purchase, *, now: datetime) -> Record:
     """Book credits that a buyer paid for; the same id with the same content changes nothing.
 
     Raises ``NotFound`` for an unknown buyer and what ``credits.buying`` refuses.
@@ -33,13 +31,11 @@ async def buy(
         return buying(fold, purchase)
 
     fold = await ledger.append(decide, by=principal.subject, at=now)
-    consent.announce()
     return _written(fold.record(purchase.id, EntryKind.CREDITS_BOUGHT))
 
 
 async def entitle(
     ledger: Ledger,
-    consent: Consent,
     parties: Parties,
     principal: Principal,
     entitlement: Entitlement,
@@ -66,13 +62,11 @@ async def entitle(
         return None
 
     fold = await ledger.append(decide, by=principal.subject, at=now)
-    consent.announce()
     return _written(fold.record(entitlement.id, EntryKind.ENTITLEMENT_GIVEN))
 
 
 async def spend(
     ledger: Ledger,
-    consent: Consent,
     parties: Parties,
     principal: Principal,
     wanted: Entitlement,
@@ -95,7 +89,6 @@ async def spend(
         return None if paid is not None else spending(fold, wanted, today)
 
     fold = await ledger.append(decide, by=principal.subject, at=now)
-    consent.announce()
     return _written(fold.record(answered, EntryKind.ENTITLEMENT_GIVEN))
 
 
@@ -125,10 +118,9 @@ async def end(
             by=principal.subject,
             at=now,
         )
-        consent.announce()
         return _written(fold.record(entitlement_id, EntryKind.ENTITLEMENT_GIVEN))
 
-    ended = await asyncio.shield(asyncio.ensure_future(write()))
+    ended = await durable(write())
     await consent.in_force(ended.ended_epoch or 0, given=ended.epoch)
 
 

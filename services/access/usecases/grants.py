@@ -1,6 +1,5 @@
 """Giving and revoking grants."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Final
@@ -22,6 +21,7 @@ from services.access.store.ledger import Ledger
 from services.access.store.organisations import Organisations
 from services.access.store.parties import Buyers, Factories
 from services.access.usecases.consent import Consent
+from services.access.usecases.durable import durable
 
 UsualDay = Callable[[datetime], date]
 EVERYWHERE: Final = Scope.whole("")
@@ -56,7 +56,6 @@ class Parties(msgspec.Struct, frozen=True):
 
 async def give(
     ledger: Ledger,
-    consent: Consent,
     parties: Parties,
     principal: Principal,
     grant: Grant,
@@ -72,12 +71,11 @@ async def give(
     by another grant.
     """
     await _demand_granting(parties, principal, grant.factory_id)
-    return await put(ledger, consent, parties, grant, by=principal.subject, now=now, today=today, usual_day=usual_day)
+    return await put(ledger, parties, grant, by=principal.subject, now=now, today=today, usual_day=usual_day)
 
 
 async def put(
     ledger: Ledger,
-    consent: Consent,
     parties: Parties,
     grant: Grant,
     *,
@@ -103,14 +101,12 @@ async def put(
         return None
 
     fold = await ledger.append(decide, by=by, at=now)
-    consent.announce()
     record = fold.record(grant.id)
     if record is None:
         raise NotFound("There is no such grant.")
     if record.ended_epoch is None and _is_terminated(await _agreement(parties, grant)):
         # The agreement ended while the entry was written, and who ended it may not have seen the grant.
         await ledger.append(lambda fold: revocation(fold, grant.id), by=by, at=now)
-        consent.announce()
         raise AgreementDoesNotCover("The agreement was terminated meanwhile.")
     return record
 
@@ -135,17 +131,13 @@ async def revoke(ledger: Ledger, consent: Consent, principal: Principal, grant_i
     The entry is durable before the waiting begins: a caller who leaves has revoked all the same.
     """
     await ledger.get(grant_id, _own(principal))
-    recording = asyncio.ensure_future(_record_revocation(ledger, consent, principal, grant_id, now))
-    given, revoked = await asyncio.shield(recording)
+    given, revoked = await durable(_record_revocation(ledger, principal, grant_id, now))
     await consent.in_force(revoked, given=given)
 
 
-async def _record_revocation(
-    ledger: Ledger, consent: Consent, principal: Principal, grant_id: str, now: datetime
-) -> tuple[int, int]:
-    """Write the entry and wake the gateways; tell the epochs of the grant and of its revocation."""
+async def _record_revocation(ledger: Ledger, principal: Principal, grant_id: str, now: datetime) -> tuple[int, int]:
+    """Write the entry; tell the epochs of the grant and of its revocation."""
     fold = await ledger.append(lambda fold: revocation(fold, grant_id), by=principal.subject, at=now)
-    consent.announce()
     record = fold.record(grant_id)
     if record is None or record.ended_epoch is None:
         raise NotFound("There is no such grant.")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from contracts.access import EntryKind
 from contracts.errors import Conflict, NotFound, NotPermitted
@@ -15,8 +15,7 @@ from services.access.store.ledger import Ledger
 from services.access.store.members import Members
 from services.access.store.parties import Buyers
 from services.access.usecases.consent import Consent
-
-T = TypeVar("T")
+from services.access.usecases.durable import durable
 
 
 class VersionDiffers(Conflict):
@@ -109,7 +108,7 @@ class Staff:
 
         is_known = True
         while is_known:
-            await self._consent.in_force(await _durable(write()), given=0)
+            await self._consent.in_force(await durable(write()), given=0)
             async with self._writing:  # unless somebody admitted the member again meanwhile
                 is_known = _admitted(await self._ledger.current(), member_id) is not None
                 if not is_known:
@@ -125,7 +124,7 @@ class Staff:
     async def _in_force(self, member_id: str, scope: Scope, writing: Coroutine[Any, Any, int]) -> MemberView:
         """Write, return once that is in force at every gateway, and tell what came of it."""
         # From 0: whoever has not heard of a buyer's first member lets everybody in.
-        await self._consent.in_force(await _durable(writing), given=0)
+        await self._consent.in_force(await durable(writing), given=0)
         return await self._view(await self._members.get(member_id, scope))
 
     async def _tell(self, member: Member, wanted: str | None, *, by: str, now: datetime) -> int:
@@ -142,7 +141,6 @@ class Staff:
         fold = await self._ledger.append(decide, by=by, at=now)
         while _admitted(fold, member.id) != wanted:
             fold = await self._ledger.append(decide, by=by, at=now)
-        self._consent.announce()
         return fold.visible.buyer(member.buyer_id).changed
 
     async def _view(self, member: Member) -> MemberView:
@@ -162,8 +160,3 @@ def _admitted(fold: Fold, member_id: str) -> str | None:
     record = fold.record(member_id, EntryKind.MEMBER_ADMITTED)
     is_in = record is not None and record.ended_epoch is None and isinstance(record.fact, MemberAdmitted)
     return record.fact.subject if is_in else None  # type: ignore[union-attr]
-
-
-async def _durable(writing: Coroutine[Any, Any, T]) -> T:
-    """Let a writing end, also when the caller does not wait for it."""
-    return await asyncio.shield(asyncio.ensure_future(writing))

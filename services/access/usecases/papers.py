@@ -15,7 +15,6 @@ from services.access.evidence import Papers
 from services.access.store.ledger import Ledger
 from services.access.store.papers import ConsentPapers
 from services.access.usecases import grants
-from services.access.usecases.consent import Consent
 from services.access.usecases.grants import Parties, UsualDay
 from services.access.usecases.sides import scope_for
 
@@ -23,14 +22,11 @@ from services.access.usecases.sides import scope_for
 class PaperConsent:
     """Scans, and the grants that staff record from them."""
 
-    def __init__(
-        self, scans: ConsentPapers, papers: Papers, parties: Parties, ledger: Ledger, consent: Consent
-    ) -> None:
+    def __init__(self, scans: ConsentPapers, papers: Papers, parties: Parties, ledger: Ledger) -> None:
         self._scans = scans
         self._papers = papers
         self._parties = parties
         self._ledger = ledger
-        self._consent = consent
 
     async def keep(
         self, principal: Principal, factory_id: str, paper_id: str, body: AsyncIterator[bytes], *, now: datetime
@@ -61,7 +57,6 @@ class PaperConsent:
         named = msgspec.structs.replace(grant, factory_id=scan.factory_id, document_sha256=scan.paper.sha256)
         return await grants.put(
             self._ledger,
-            self._consent,
             self._parties,
             named,
             by=principal.subject,

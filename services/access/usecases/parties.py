@@ -1,6 +1,5 @@
 """What becomes of parties: factories change, merge and leave; buyers close and open again."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -15,6 +14,7 @@ from services.access.domain.consent.fold import Fold
 from services.access.domain.party import Because, Buyer, BuyerStatus, Factory, FactoryNotActive, FactoryStatus
 from services.access.store.ledger import Ledger
 from services.access.usecases.consent import Consent
+from services.access.usecases.durable import durable
 from services.access.usecases.grants import EVERYWHERE, Parties
 
 
@@ -64,12 +64,11 @@ async def move_buyer(
 
     async def write() -> int:
         fold = await ledger.append(decide, by=principal.subject, at=now)
-        consent.announce()
         record = fold.record(buyer_id, EntryKind.BUYER_CLOSED)
         return record.epoch if record else 0
 
     # Durable before the waiting begins: a caller who leaves has closed it all the same.
-    epoch = await asyncio.shield(asyncio.ensure_future(write()))
+    epoch = await durable(write())
     if status is BuyerStatus.CLOSED:
         await consent.in_force(epoch, given=0)
     try:

@@ -111,7 +111,6 @@ class AccessRequests:
         try:
             await grants.put(
                 self._ledger,
-                self._consent,
                 self._parties,
                 request.grant(),
                 by=by,
