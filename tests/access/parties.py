@@ -46,3 +46,12 @@ async def access(folder: Path, *, is_new: bool = True, **settings: object) -> As
                 body = {"id": buyer_id, "name": buyer_id}
                 assert (await running.post("/api/v1/buyers", ADMIN, body)).status_code == 201
         yield running
+
+
+@asynccontextmanager
+async def sharing_access(folder: Path) -> AsyncIterator[Running]:
+    """Access in which factory f1 shares everything on compliance with buyer b1, a partner."""
+    async with access(folder) as running:
+        await running.post("/api/v1/entitlements", ADMIN, {"buyer_id": "b1"})
+        await running.post("/api/v1/grants", FACTORY, a_grant())
+        yield running

@@ -1,6 +1,7 @@
 """What is sent is decided when it is sent: nothing follows an answered revocation, and only one process sends."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -23,6 +24,26 @@ async def country(tmp_path: Path) -> AsyncIterator[Hooks]:
         yield found
 
 
+@contextlib.asynccontextmanager
+async def a_name_that_is_looked_up(folder: Path) -> AsyncIterator[tuple[Receiver, Hooks, asyncio.Event]]:
+    """A country with a message on its way to a receiver, whose name is being looked up until the event."""
+    is_asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: str, __: int) -> list[str]:
+        is_asked.set()
+        await may_answer.wait()
+        return ["127.0.0.1"]
+
+    receivers = Receivers(lookup=slow, allows_loopback=True)
+    async with a_receiver() as receiver, hooks(folder, receivers=receivers) as country:
+        await country.share()
+        await country.register(receiver.url.replace("127.0.0.1", "localhost"))
+        await country.publish()
+        await country.delivering.look()
+        await is_asked.wait()
+        yield receiver, country, may_answer
+
+
 async def test_a_right_that_ended_while_a_message_waited_is_not_told(country: Hooks, receiver: Receiver) -> None:
     await country.share()
     await country.register(receiver.url)
@@ -40,20 +61,7 @@ async def test_a_right_that_ended_while_a_message_waited_is_not_told(country: Ho
 
 async def test_what_waits_for_a_slow_name_server_is_not_sent_after_a_revocation(tmp_path: Path) -> None:
     """A revocation that was answered stands between the decision to try and the first byte of the message."""
-    is_asked, may_answer = asyncio.Event(), asyncio.Event()
-
-    async def slow(_: str, __: int) -> list[str]:
-        is_asked.set()
-        await may_answer.wait()
-        return ["127.0.0.1"]
-
-    receivers = Receivers(lookup=slow, allows_loopback=True)
-    async with a_receiver() as receiver, hooks(tmp_path, receivers=receivers) as country:
-        await country.share()
-        await country.register(receiver.url.replace("127.0.0.1", "localhost"))
-        await country.publish()
-        await country.delivering.look()
-        await is_asked.wait()
+    async with a_name_that_is_looked_up(tmp_path) as (receiver, country, may_answer):
         async with asyncio.timeout(5):
             await country.revoke()
         may_answer.set()
@@ -125,21 +133,7 @@ async def test_a_process_that_lost_the_charge_sends_nothing(tmp_path: Path, rece
 
 
 async def test_a_process_that_loses_the_charge_while_it_connects_sends_nothing(tmp_path: Path) -> None:
-    is_asked, may_answer = asyncio.Event(), asyncio.Event()
-
-    async def slow(_: str, __: int) -> list[str]:
-        is_asked.set()
-        await may_answer.wait()
-        return ["127.0.0.1"]
-
-    receivers = Receivers(lookup=slow, allows_loopback=True)
-    async with a_receiver() as receiver, hooks(tmp_path, receivers=receivers) as country:
-        await country.share()
-        await country.register(receiver.url.replace("127.0.0.1", "localhost"))
-        await country.publish()
-        await country.delivering.look()
-        await is_asked.wait()
-        async with hooks(tmp_path):
-            may_answer.set()
-            await country.delivering.sent()
-            assert receiver.got == []
+    async with a_name_that_is_looked_up(tmp_path) as (receiver, country, may_answer), hooks(tmp_path):
+        may_answer.set()
+        await country.delivering.sent()
+        assert receiver.got == []

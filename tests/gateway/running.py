@@ -5,7 +5,6 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,13 @@ import msgspec
 import uvicorn
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from contracts.access import ConsentAnswer, ConsentEntry, EntryKind
 from contracts.identity import Role
-from contracts.reads import Read, ReadBatch
-from contracts.visibility import DoesNotConnect
-from contracts.vocabulary import ReportKind
 from gateway.app import Gateway, make_gateway
 from gateway.dev_issuer import DevUser
 from gateway.inprocess import InProcessUpstream
 from gateway.upstream import HttpUpstream, Upstream
 from services.runtime.settings import Settings
+from tests.gateway.feed import LEASE_S, FedConsent, KeptReads
 from tests.support.services import settings_for
 
 DOCUMENT: dict[str, Any] = {
@@ -49,7 +45,6 @@ USERS = (
     DevUser("buyer", "A buyer", frozenset({Role.BUYER}), "b1"),
     DevUser("nobody", "No role", frozenset()),
 )
-LEASE_S = 0.6
 
 
 @dataclass
@@ -130,83 +125,6 @@ async def _whole(send: Send, status: int, headers: list[tuple[bytes, bytes]], bo
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-class FedConsent:
-    """A consent ledger in the test's hand."""
-
-    def __init__(self) -> None:
-        self.entries: list[ConsentEntry] = []
-        self._partners: set[str] = set()
-        self.is_answering = True
-        self.acknowledged = 0
-        self.news = asyncio.Event()
-
-    def give(self, grant_id: str, factory_id: str, buyer_id: str = "b1", *kinds: ReportKind) -> None:
-        """A grant to a partner: a buyer that is not one yet becomes one first."""
-        day = date(2020, 1, 1)
-        if buyer_id not in self._partners:
-            self._partners.add(buyer_id)
-            self._add(EntryKind.ENTITLEMENT_GIVEN, f"partner-{buyer_id}", "", buyer_id, starts_on=day)
-        self._add(
-            EntryKind.GRANT_GIVEN, grant_id, factory_id, buyer_id, kinds=kinds or tuple(ReportKind), starts_on=day
-        )
-
-    def revoke(self, grant_id: str, factory_id: str, buyer_id: str = "b1") -> None:
-        self._add(EntryKind.GRANT_REVOKED, grant_id, factory_id, buyer_id)
-
-    def _add(self, kind: EntryKind, grant_id: str, factory_id: str, buyer_id: str, **more: Any) -> None:
-        epoch = len(self.entries) + 1
-        previous = self.entries[-1].hash if self.entries else "0" * 64
-        entry = ConsentEntry(
-            epoch=epoch,
-            previous_hash=previous,
-            hash=f"{epoch:064x}",
-            kind=kind,
-            grant_id=grant_id,
-            factory_id=factory_id,
-            buyer_id=buyer_id,
-            **more,
-        )
-        self.entries.append(entry)
-        self.news.set()
-        self.news = asyncio.Event()
-
-    async def follow(self, gateway: str, *, after: int, entry_hash: str, wait_s: float) -> ConsentAnswer:  # noqa: ARG002
-        if not self.is_answering:
-            raise ConnectionError("access is down")
-        if after and (after > len(self.entries) or self.entries[after - 1].hash != entry_hash):
-            raise DoesNotConnect("another ledger")
-        self.acknowledged = after
-        if len(self.entries) == after:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await self.news.wait()
-        if not self.is_answering:
-            raise ConnectionError("access went down")
-        entries = tuple(self.entries[after:])
-        return ConsentAnswer(entries=entries, epoch=len(self.entries), lease_s=LEASE_S)
-
-
-class KeptReads:
-    """A read log in the test's hand."""
-
-    def __init__(self) -> None:
-        self.batches: list[ReadBatch] = []
-        self.failure: Exception | None = None
-        self.hold: asyncio.Event | None = None
-
-    @property
-    def reads(self) -> list[Read]:
-        """What is on record, oldest first."""
-        return [read for batch in self.batches for read in batch.reads]
-
-    async def put(self, batch: bytes) -> None:
-        if self.hold is not None:
-            await self.hold.wait()
-        if self.failure is not None:
-            raise self.failure
-        self.batches.append(msgspec.json.decode(batch, type=ReadBatch))
-
-
 @contextlib.asynccontextmanager
 async def serving(app: Any) -> AsyncIterator[str]:
     """An ASGI application on a free port of this machine."""
@@ -268,13 +186,20 @@ def gateway_settings(folder: Path, **changes: Any) -> Settings:
 
 @contextlib.asynccontextmanager
 async def a_gateway(
-    folder: Path, upstreams: Mapping[str, Upstream], source: Any = None, **more: Any
+    folder: Path,
+    upstreams: Mapping[str, Upstream],
+    source: Any = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> AsyncIterator[Door]:
-    """A gateway with the development issuer, listening; with a ``source`` of its own it keeps its reads to itself."""
-    settings = gateway_settings(folder)
+    """A gateway with the development issuer, listening; with a ``source`` of its own it keeps its reads to itself.
+
+    ``settings`` are changes to the usual ones.
+    """
     own = {"read_sink": KeptReads()} if source is not None else {}
     options = {"dev_users": USERS, "document": DOCUMENT, **own, **more}
-    gateway = make_gateway(settings, upstreams, source, **options)
+    gateway = make_gateway(gateway_settings(folder, **(settings or {})), upstreams, source, **options)
     await gateway.start()
     try:
         async with serving(gateway.app) as url, aiohttp.ClientSession() as http:
@@ -291,6 +216,19 @@ async def upstream_to(adapter: str, app: ASGIApp) -> AsyncIterator[Upstream]:
     else:
         async with serving(app) as url:
             yield HttpUpstream(url)
+
+
+@contextlib.asynccontextmanager
+async def a_following_gateway(
+    adapter: str, service: ASGIApp, consent: FedConsent, folder: Path, **more: Any
+) -> AsyncIterator[Door]:
+    """A gateway before one application as every service, which has read the ledger."""
+    async with (
+        upstream_to(adapter, service) as upstream,
+        a_gateway(folder, everywhere(upstream), consent, **more) as door,
+    ):
+        await consent.heard()
+        yield door
 
 
 def everywhere(upstream: Upstream) -> dict[str, Upstream]:

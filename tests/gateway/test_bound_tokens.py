@@ -20,8 +20,9 @@ from gateway.dpop import Proofs, thumbprint_of
 from gateway.oidc import NotYourParty, Oidc, PartyNeeded
 from services.runtime.identity import NotAuthenticated
 from services.runtime.settings import BoundTokens
+from tests.gateway.feed import FedConsent
 from tests.gateway.proving import URL, Machine, asking
-from tests.gateway.running import Door, FedConsent, Scripted, a_gateway, everywhere, upstream_to
+from tests.gateway.running import Door, Scripted, a_gateway, everywhere, upstream_to
 from tests.gateway.test_identity import ISSUER, Issuer, token
 
 

@@ -5,23 +5,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-import msgspec
 import pytest
 
-from gateway.app import make_gateway
 from gateway.cors import ASKED, Origins
+from gateway.inprocess import InProcessUpstream
 from services.runtime.settings import InvalidSettings
+from tests.gateway.feed import FedConsent
 from tests.gateway.running import (
-    DOCUMENT,
-    USERS,
     Door,
-    FedConsent,
     Scripted,
+    a_gateway,
     everywhere,
-    gateway_settings,
-    serving,
-    upstream_to,
 )
 from tests.journeys.routes import DOCUMENT as PUBLIC
 
@@ -31,15 +25,9 @@ QUESTION = {"access-control-request-method": "GET", "access-control-request-head
 
 @contextlib.asynccontextmanager
 async def a_door(folder: Path, service: Scripted, **settings: Any) -> AsyncIterator[Door]:
-    async with upstream_to("inprocess", service) as upstream:
-        changed = msgspec.structs.replace(gateway_settings(folder), **settings)
-        gateway = make_gateway(changed, everywhere(upstream), FedConsent(), dev_users=USERS, document=DOCUMENT)
-        await gateway.start()
-        try:
-            async with serving(gateway.app) as url, aiohttp.ClientSession() as http:
-                yield Door(gateway, url, http)
-        finally:
-            await gateway.stop()
+    upstreams = everywhere(InProcessUpstream(service))
+    async with a_gateway(folder, upstreams, FedConsent(), settings=settings) as door:
+        yield door
 
 
 @pytest.fixture

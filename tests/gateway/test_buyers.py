@@ -12,7 +12,8 @@ import pytest
 from contracts.identity import Principal, Shared
 from contracts.vocabulary import ReportKind
 from services.runtime.identity import Verifier, verify_key_of
-from tests.gateway.running import LEASE_S, Door, FedConsent, Scripted, a_gateway, everywhere, upstream_to
+from tests.gateway.feed import LEASE_S, FedConsent
+from tests.gateway.running import Door, Scripted, a_following_gateway
 from tests.support.eventually import eventually
 from tests.support.services import SIGNING_KEY
 
@@ -37,11 +38,7 @@ def consent() -> FedConsent:
 async def door(
     request: pytest.FixtureRequest, service: Scripted, consent: FedConsent, tmp_path: Path
 ) -> AsyncIterator[Door]:
-    async with (
-        upstream_to(request.param, service) as upstream,
-        a_gateway(tmp_path, everywhere(upstream), consent) as door,
-    ):
-        await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the gateway has read the ledger")
+    async with a_following_gateway(request.param, service, consent, tmp_path) as door:
         yield door
 
 
@@ -66,7 +63,7 @@ async def test_the_service_hears_what_is_shared_with_the_buyer(
 ) -> None:
     consent.give("g2", "f2", "b1", ReportKind.IMPROVEMENT_PLAN)
     consent.give("g3", "f3", "b2")
-    await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the gateway has read the ledger")
+    await consent.heard()
     service.headers, service.body = LIST, EMPTY
     await door.ask("GET", "/api/v1/reports", "buyer")
     assert principal_of(service).shares == {
@@ -113,7 +110,7 @@ async def test_a_revocation_between_the_decision_and_the_first_byte_is_heeded(
     asking = asyncio.create_task(door.ask("GET", "/api/v1/reports/r1", "buyer"))
     await eventually(lambda: service.seen, saying="the service has the request")
     consent.revoke("g1", "f1")
-    await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the gateway acknowledges")
+    await consent.heard()
     service.hold.set()
     got = await asking
     assert got.status == 404
@@ -127,7 +124,7 @@ async def test_a_list_that_was_made_before_a_revocation_is_not_sent(
     asking = asyncio.create_task(door.ask("GET", "/api/v1/reports", "buyer"))
     await eventually(lambda: service.seen, saying="the service has the request")
     consent.revoke("g1", "f1")
-    await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the gateway acknowledges")
+    await consent.heard()
     service.hold.set()
     got = await asking
     assert (got.status, got.json()["code"]) == (503, "consent_changed")
@@ -138,7 +135,7 @@ async def test_a_list_outlives_what_is_granted_meanwhile(door: Door, service: Sc
     asking = asyncio.create_task(door.ask("GET", "/api/v1/reports", "buyer"))
     await eventually(lambda: service.seen, saying="the service has the request")
     consent.give("g2", "f2")
-    await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the gateway acknowledges")
+    await consent.heard()
     service.hold.set()
     assert (await asking).status == 200
 
@@ -227,7 +224,7 @@ async def test_a_download_that_its_reader_holds_up_has_stopped_before_the_gatewa
     await eventually(is_stuck, saying="a chunk waits for its reader")
     (guard,) = replica._guards
     consent.revoke("g1", "f1")
-    await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the gateway acknowledges")
+    await consent.heard()
     assert guard._sending is not None
     assert guard._sending.done()
     answer.close()
@@ -239,7 +236,7 @@ async def test_two_thousand_factories_fit_into_the_principal(
     ids = [str(uuid.uuid4()) for _ in range(2000)]
     for number, factory_id in enumerate(ids):
         consent.give(f"many{number}", factory_id)
-    await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the gateway has read the ledger")
+    await consent.heard()
     got = await door.ask("GET", "/api/v1/reports/r1", "buyer")
     assert got.status == 200
     assert principal_of(service).shares[ReportKind.ASSESSMENT].every == frozenset({*ids, "f1"})

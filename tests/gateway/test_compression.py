@@ -10,7 +10,8 @@ import aiohttp
 import pytest
 
 from gateway.squeezing import prefers_gzip
-from tests.gateway.running import Door, FedConsent, Scripted, a_gateway, everywhere, upstream_to
+from tests.gateway.feed import FedConsent
+from tests.gateway.running import Door, Scripted, a_gateway, everywhere, upstream_to
 
 LONG = b'{"text": "' + b"compliance " * 500 + b'"}'
 

@@ -16,8 +16,8 @@ from contracts.identity import Shared
 from contracts.visibility import may_see
 from contracts.vocabulary import ReportKind
 from gateway.replica import Decision, Replica, Subject
+from tests.gateway.feed import FedConsent
 from tests.gateway.model import Model, Paper, Written
-from tests.gateway.running import FedConsent
 
 FIRST_DAY = date(2026, 3, 1)
 BUYERS = ("b1", "b2", "b3")

@@ -8,7 +8,8 @@ import pytest
 
 from gateway.deprecation import RETIRING, Retirement
 from gateway.openapi import merge
-from tests.gateway.running import Door, FedConsent, Scripted, a_gateway, everywhere, upstream_to
+from tests.gateway.feed import FedConsent
+from tests.gateway.running import Door, Scripted, a_gateway, everywhere, upstream_to
 from tests.journeys.routes import DOCUMENT
 
 OPERATION = {"operationId": "x", "deprecated": True, "responses": {"200": {"description": "ok"}}}

@@ -10,17 +10,8 @@ import pytest
 
 from gateway.app import make_gateway
 from services.runtime.settings import Environment, InvalidSettings
-from tests.gateway.running import (
-    DOCUMENT,
-    USERS,
-    Door,
-    FedConsent,
-    Scripted,
-    a_gateway,
-    everywhere,
-    gateway_settings,
-    upstream_to,
-)
+from tests.gateway.feed import FedConsent
+from tests.gateway.running import DOCUMENT, USERS, Door, Scripted, a_gateway, everywhere, gateway_settings, upstream_to
 from tests.support.eventually import eventually
 
 

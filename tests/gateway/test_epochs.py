@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.running import LEASE_S, Door, FedConsent, Scripted, a_gateway, everywhere, upstream_to
-from tests.support.eventually import eventually
+from tests.gateway.feed import LEASE_S, FedConsent
+from tests.gateway.running import Door, Scripted, a_following_gateway
 
 
 @pytest.fixture
@@ -25,11 +25,7 @@ def consent() -> FedConsent:
 
 @pytest.fixture
 async def door(service: Scripted, consent: FedConsent, tmp_path: Path) -> AsyncIterator[Door]:
-    async with (
-        upstream_to("inprocess", service) as upstream,
-        a_gateway(tmp_path, everywhere(upstream), consent) as door,
-    ):
-        await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the ledger is read")
+    async with a_following_gateway("inprocess", service, consent, tmp_path) as door:
         yield door
 
 

@@ -17,8 +17,9 @@ from services.access.domain.consent.entry import followed
 from services.runtime.identity import Signer
 from services.runtime.settings import Settings
 from tests.access.entries import KEY, STRANGER, a_rotated_ledger
-from tests.access.parties import ADMIN, FACTORY, a_grant, access
-from tests.gateway.running import LEASE_S, Scripted, a_gateway, everywhere
+from tests.access.parties import FACTORY, a_grant, sharing_access
+from tests.gateway.feed import LEASE_S
+from tests.gateway.running import Scripted, a_gateway, everywhere
 from tests.support.eventually import eventually
 from tests.support.services import LEDGER_KEY, SIGNING_KEY, Running
 
@@ -27,9 +28,7 @@ LEDGER = tuple(followed(entry) for entry in a_rotated_ledger()[1])
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Running]:
-    async with access(tmp_path / "access") as running:
-        await running.post("/api/v1/entitlements", ADMIN, {"buyer_id": "b1"})
-        await running.post("/api/v1/grants", FACTORY, a_grant())
+    async with sharing_access(tmp_path / "access") as running:
         yield running
 
 

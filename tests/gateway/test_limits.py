@@ -5,26 +5,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-import msgspec
 import pytest
 
 from contracts.identity import Role
-from gateway.app import make_gateway
 from gateway.dev_issuer import DevUser
+from tests.gateway.feed import FedConsent
 from tests.gateway.running import (
-    DOCUMENT,
     USERS,
     Door,
-    FedConsent,
     Got,
     Scripted,
-    everywhere,
-    gateway_settings,
-    serving,
-    upstream_to,
+    a_following_gateway,
 )
-from tests.support.eventually import eventually
 
 COLLEAGUE = DevUser("colleague", "Another buyer's person", frozenset({Role.BUYER}), "b1")
 FORGED = {"authorization": "Bearer x.y.z"}
@@ -35,21 +27,9 @@ EMPTY = b'{"items": [], "next_cursor": null}'
 async def limited(folder: Path, **settings: Any) -> AsyncIterator[Door]:
     consent = FedConsent()
     consent.give("g1", "f1")
-    async with upstream_to("inprocess", Scripted(body=EMPTY)) as upstream:
-        gateway = make_gateway(
-            msgspec.structs.replace(gateway_settings(folder), **settings),
-            everywhere(upstream),
-            consent,
-            dev_users=[*USERS, COLLEAGUE],
-            document=DOCUMENT,
-        )
-        await gateway.start()
-        try:
-            async with serving(gateway.app) as url, aiohttp.ClientSession() as http:
-                await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the ledger is read")
-                yield Door(gateway, url, http)
-        finally:
-            await gateway.stop()
+    options = {"settings": settings, "dev_users": [*USERS, COLLEAGUE]}
+    async with a_following_gateway("inprocess", Scripted(body=EMPTY), consent, folder, **options) as door:
+        yield door
 
 
 @pytest.fixture

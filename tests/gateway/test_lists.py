@@ -12,8 +12,9 @@ import pytest
 
 from gateway.columns import columns_of, table
 from gateway.routes import Routes
+from tests.gateway.feed import FedConsent
 from tests.gateway.listing import HEADER, LISTING
-from tests.gateway.running import Door, FedConsent, Got, Scripted, a_gateway, everywhere, upstream_to
+from tests.gateway.running import Door, Got, Scripted, a_gateway, everywhere, upstream_to
 from tests.journeys.routes import DOCUMENT
 
 ITEM: dict[str, Any] = {

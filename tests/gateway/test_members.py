@@ -13,8 +13,9 @@ from contracts.access import EntryKind, member_digest
 from contracts.identity import Role
 from gateway.dev_issuer import DevUser
 from gateway.inprocess import InProcessUpstream
-from tests.access.parties import ADMIN, FACTORY, LEASE_S, a_grant, access
-from tests.gateway.running import USERS, Door, FedConsent, Got, Scripted, a_gateway, everywhere
+from tests.access.parties import LEASE_S, sharing_access
+from tests.gateway.feed import FedConsent
+from tests.gateway.running import USERS, Door, Got, Scripted, a_gateway, everywhere
 from tests.gateway.test_buyers import REPORT, Download, begin
 from tests.support.eventually import eventually
 from tests.support.services import Running
@@ -32,9 +33,7 @@ PEOPLE = (
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Running]:
-    async with access(tmp_path / "access") as running:
-        await running.post("/api/v1/entitlements", ADMIN, {"buyer_id": "b1"})
-        await running.post("/api/v1/grants", FACTORY, a_grant())
+    async with sharing_access(tmp_path / "access") as running:
         yield running
 
 
@@ -180,7 +179,7 @@ async def test_a_running_answer_is_cut_when_its_reader_leaves_the_staff(tmp_path
     staff(consent, EntryKind.MEMBER_ADMITTED, "m1", "buyer")
     Download(scripted)
     async with a_gateway(tmp_path, everywhere(InProcessUpstream(scripted)), consent) as door:
-        await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the ledger was read")
+        await consent.heard()
         answer = await begin(door)
         staff(consent, EntryKind.MEMBER_ADMITTED, "m2", "another")
         await answer.content.readexactly(20_000)

@@ -12,8 +12,8 @@ from contracts.access import EntryKind
 from contracts.identity import Principal, Shared
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
 from services.runtime.identity import Verifier, verify_key_of
-from tests.gateway.running import Door, FedConsent, Scripted, a_gateway, everywhere, upstream_to
-from tests.support.eventually import eventually
+from tests.gateway.feed import FedConsent
+from tests.gateway.running import Door, Scripted, a_gateway, everywhere, upstream_to
 from tests.support.services import SIGNING_KEY
 
 DAY = date(2020, 1, 1)
@@ -66,7 +66,7 @@ def is_of(service: Scripted, cycle: int, kind: ReportKind = ReportKind.ASSESSMEN
 
 
 async def read(ledger: Ledger) -> None:
-    await eventually(lambda: ledger.acknowledged == len(ledger.entries), saying="the gateway has read the ledger")
+    await ledger.heard()
 
 
 async def statuses(door: Door, service: Scripted, cycle: int, kind: ReportKind = ReportKind.ASSESSMENT) -> set[int]:

@@ -16,15 +16,8 @@ import pytest
 from contracts.vocabulary import ReportKind
 from gateway.manifest import INDEX
 from gateway.recording import ReadNotRecorded
-from tests.gateway.running import (
-    LEASE_S,
-    Door,
-    FedConsent,
-    KeptReads,
-    a_gateway,
-    everywhere,
-    upstream_to,
-)
+from tests.gateway.feed import LEASE_S, FedConsent, KeptReads
+from tests.gateway.running import Door, a_gateway, everywhere, upstream_to
 from tests.gateway.shelf import Shelf
 from tests.support.eventually import eventually
 
@@ -72,7 +65,7 @@ async def door(
 
 
 async def has_heard(consent: FedConsent) -> None:
-    await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the gateway acknowledges")
+    await consent.heard()
 
 
 async def portfolio(door: Door, query: str = "", user: str = "buyer") -> zipfile.ZipFile:

@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 
 from gateway.upstream import HttpUpstream
-from tests.gateway.running import Door, FedConsent, Scripted, a_gateway, everywhere, upstream_to
+from tests.gateway.feed import FedConsent
+from tests.gateway.running import Door, Scripted, a_gateway, everywhere, upstream_to
 from tests.support.eventually import eventually
 
 MB = 1024 * 1024

@@ -10,8 +10,8 @@ import pytest
 from contracts.reads import Act
 from contracts.vocabulary import ReportKind
 from gateway.inprocess import InProcessUpstream
-from tests.gateway.running import Door, FedConsent, KeptReads, Scripted, a_gateway, everywhere
-from tests.support.eventually import eventually
+from tests.gateway.feed import FedConsent, KeptReads
+from tests.gateway.running import Door, Scripted, a_gateway, everywhere
 
 JSON = [(b"content-type", b"application/json")]
 REPORTS, PLANS, CHANGES = "/api/v1/reports", "/api/v1/plans", "/api/v1/changes"
@@ -34,7 +34,7 @@ async def listing(
     service = Scripted(headers=JSON, body=msgspec.json.encode({"items": items, "next_cursor": None}))
     upstreams = everywhere(InProcessUpstream(service))
     async with a_gateway(folder, upstreams, consent, read_sink=kept, document=DOCUMENT) as door:
-        await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the ledger is read")
+        await consent.heard()
         yield door
 
 

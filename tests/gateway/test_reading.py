@@ -17,7 +17,8 @@ from gateway.inprocess import InProcessUpstream
 from gateway.reading import LISTS, SHOWS_NO_REPORT
 from gateway.replica import Replica
 from gateway.upstream import HttpUpstream
-from tests.gateway.running import Door, FedConsent, KeptReads, Scripted, a_gateway, everywhere, upstream_to
+from tests.gateway.feed import FedConsent, KeptReads
+from tests.gateway.running import Door, Scripted, a_following_gateway, a_gateway, everywhere
 from tests.journeys.routes import CALLS
 from tests.support.eventually import eventually
 
@@ -63,11 +64,7 @@ def consent() -> FedConsent:
 async def door(
     request: pytest.FixtureRequest, service: Scripted, consent: FedConsent, kept: KeptReads, tmp_path: Path
 ) -> AsyncIterator[Door]:
-    async with (
-        upstream_to(request.param, service) as upstream,
-        a_gateway(tmp_path, everywhere(upstream), consent, read_sink=kept) as door,
-    ):
-        await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the ledger is read")
+    async with a_following_gateway(request.param, service, consent, tmp_path, read_sink=kept) as door:
         yield door
 
 
@@ -160,7 +157,7 @@ async def test_a_revocation_while_the_read_is_put_on_record_is_heeded(
     asking = asyncio.create_task(door.ask("GET", REPORT, "buyer"))
     await asyncio.sleep(0.1)
     consent.revoke("g1", "f1")
-    await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the gateway acknowledges")
+    await consent.heard()
     kept.hold.set()
     got = await asking
     assert got.status == 503
@@ -232,7 +229,7 @@ async def test_without_access_buyers_are_told_to_come_back(
     upstreams = {**everywhere(InProcessUpstream(service)), "access": HttpUpstream("http://127.0.0.1:9")}
     async with a_gateway(tmp_path, upstreams, consent, read_sink=None) as door:
         monkeypatch.setattr(door.gateway.app._proxy.reading._log, "_wait_s", 0.2)
-        await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the ledger is read")
+        await consent.heard()
         got = await door.ask("GET", REPORT, "buyer")
         assert (got.status, got.json()["code"]) == (503, "read_not_recorded")
         assert (await door.ask("GET", REPORT, "admin")).status == 200

@@ -12,7 +12,8 @@ from gateway.recording import AccessReads, ReadLog, ReadNotRecorded
 from gateway.upstream import UpstreamDown
 from services.runtime.identity import Signer
 from tests.access.logs import a_read
-from tests.gateway.running import KeptReads, Scripted, gateway_settings, upstream_to
+from tests.gateway.feed import KeptReads
+from tests.gateway.running import Scripted, gateway_settings, upstream_to
 from tests.support.eventually import eventually
 from tests.support.services import SIGNING_KEY
 

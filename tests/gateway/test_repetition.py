@@ -16,7 +16,8 @@ from gateway.inprocess import InProcessUpstream
 from gateway.upstream import Incoming, Outgoing, UpstreamDown, UpstreamNotReached
 from services.access.app import make_service
 from services.access.domain.repetition import RUNS_AT_MOST
-from tests.gateway.running import Door, FedConsent, Got, Scripted, a_gateway
+from tests.gateway.feed import FedConsent
+from tests.gateway.running import Door, Got, Scripted, a_gateway
 from tests.journeys.routes import DOCUMENT
 from tests.support.eventually import eventually
 from tests.support.services import Running, running_service
@@ -86,7 +87,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
             a_gateway(tmp_path / "1", upstreams, consent, document=DOCUMENT) as one,
             a_gateway(tmp_path / "2", untroubled, consent, document=DOCUMENT) as two,
         ):
-            await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the ledger is read")
+            await consent.heard()
             yield Stage(one, two, access, near, service, other, consent)
 
 
@@ -287,7 +288,7 @@ async def test_what_was_withdrawn_is_not_repeated_to_a_buyer(stage: Stage, marks
     assert (await post(stage.one, FINALISATION, {}, "buyer")).status == 201
     assert (await post(stage.one, FINALISATION, {}, "buyer")).headers["idempotency-replayed"] == "true"
     stage.consent.revoke("g1", "f1")
-    await eventually(lambda: stage.consent.acknowledged == len(stage.consent.entries), saying="both acknowledge")
+    await stage.consent.heard()
     await asyncio.sleep(0.2)
     for door in (stage.one, stage.two):
         got = await post(door, FINALISATION, {}, "buyer")

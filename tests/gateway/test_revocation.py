@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from gateway.inprocess import InProcessUpstream
-from tests.access.parties import ADMIN, FACTORY, LEASE_S, a_grant, access
+from tests.access.parties import FACTORY, LEASE_S, a_grant, sharing_access
 from tests.gateway.running import Door, a_gateway, everywhere, serving
 from tests.support.eventually import eventually
 from tests.support.services import SIGNING_KEY, Running, signed
@@ -24,9 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Running]:
-    async with access(tmp_path / "access") as running:
-        await running.post("/api/v1/entitlements", ADMIN, {"buyer_id": "b1"})
-        await running.post("/api/v1/grants", FACTORY, a_grant())
+    async with sharing_access(tmp_path / "access") as running:
         yield running
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.routes import Routes
-from tests.gateway.running import DOCUMENT, Door, FedConsent, Scripted, a_gateway, everywhere, upstream_to
+from tests.gateway.feed import FedConsent
+from tests.gateway.running import DOCUMENT, Door, Scripted, a_gateway, everywhere, upstream_to
 
 TRICKS = (
     "/internal/consent",

@@ -8,7 +8,8 @@ import pytest
 
 from gateway import app, body
 from gateway.threshold import MOST_HEADER_BYTES, MOST_HEADERS
-from tests.gateway.running import Door, FedConsent, Scripted, a_gateway, everywhere, upstream_to
+from tests.gateway.feed import FedConsent
+from tests.gateway.running import Door, Scripted, a_gateway, everywhere, upstream_to
 
 
 @pytest.fixture

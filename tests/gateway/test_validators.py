@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.running import Door, FedConsent, Scripted, a_gateway, everywhere, upstream_to
+from tests.gateway.feed import FedConsent
+from tests.gateway.running import Door, Scripted, a_following_gateway
 from tests.support.eventually import eventually
 
 BODY = b'{"name": "a report"}'
@@ -29,11 +30,7 @@ def consent() -> FedConsent:
 async def door(
     request: pytest.FixtureRequest, service: Scripted, consent: FedConsent, tmp_path: Path
 ) -> AsyncIterator[Door]:
-    async with (
-        upstream_to(request.param, service) as upstream,
-        a_gateway(tmp_path, everywhere(upstream), consent) as door,
-    ):
-        await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the ledger is read")
+    async with a_following_gateway(request.param, service, consent, tmp_path) as door:
         yield door
 
 
@@ -136,7 +133,7 @@ async def test_a_buyer_from_whom_it_was_withdrawn_is_not_told_that_its_copy_is_g
     tag = (await door.ask("GET", "/api/v1/reports/r1", "buyer")).headers["etag"]
     assert (await again(door, tag, "buyer"))[0] == 304
     consent.revoke("g1", "f1")
-    await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the gateway acknowledges")
+    await consent.heard()
     assert (await again(door, tag, "buyer"))[0] == 404
 
 
@@ -149,7 +146,7 @@ async def test_a_withdrawal_before_the_first_byte_also_stops_a_304(
     asking = asyncio.create_task(again(door, tag, "buyer"))
     await eventually(lambda: len(service.seen) == 2, saying="the service has the request")
     consent.revoke("g1", "f1")
-    await eventually(lambda: consent.acknowledged == len(consent.entries), saying="the gateway acknowledges")
+    await consent.heard()
     service.hold.set()
     assert (await asking)[0] == 404
 
