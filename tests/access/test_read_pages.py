@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -19,11 +18,11 @@ from services.access.store.reads import Asked, ReadPages
 from services.runtime.bus import RetryPolicy
 from services.runtime.bus.inprocess import INDEXES, InProcessBus
 from services.runtime.documents import Collection, Document, Documents
-from services.runtime.documents.sqlite import SqliteDocuments
 from services.runtime.relay import Relay
 from services.runtime.unavailable import StoreUnavailable
 from tests.access.entries import KEY, NEXT_KEY
 from tests.access.logs import a_read
+from tests.support.stores import documents_in
 
 WHOLE = Scope.whole("JO")
 AT = datetime(2026, 3, 10, 8, tzinfo=UTC)
@@ -32,18 +31,9 @@ AT = datetime(2026, 3, 10, 8, tzinfo=UTC)
 @pytest.fixture(params=["sqlite", pytest.param("mongo", marks=pytest.mark.servers)])
 async def documents(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Documents]:
     """Not started: the logs declare their collections first."""
-    if request.param == "sqlite":
-        on_file = SqliteDocuments(tmp_path / "documents.sqlite")
-        yield on_file
-        await on_file.stop()
-        return
-    from services.runtime.documents.mongo import MongoDocuments  # noqa: PLC0415 - heavy, and not for every run
-
-    name = f"star_test_{uuid4().hex}"
-    on_server = MongoDocuments(request.getfixturevalue("mongo_url"), name)
-    yield on_server
-    await on_server._client.drop_database(name)
-    await on_server.stop()
+    url = None if request.param == "sqlite" else request.getfixturevalue("mongo_url")
+    async with documents_in(tmp_path, url) as found:
+        yield found
 
 
 def a_process(documents: Documents, key: LedgerKey = KEY, previous: LedgerKey | None = None) -> ReadPages:
