@@ -1,6 +1,5 @@
 """What the gateway asks access about requests with an ``Idempotency-Key``: who does them, and what came of them."""
 
-from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
@@ -42,14 +41,9 @@ class Claims:
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
         )
-        request = Outgoing(method=method, target=target, headers=headers, body=one(body), route=route)
+        request = Outgoing(method=method, target=target, headers=headers, body=body, route=route)
         async with self._access.exchange(request) as answer:
             content = b"".join([chunk async for chunk in answer.chunks])
         if answer.status not in {200, 204}:
             raise UpstreamDown("Whether this was asked before cannot be found out just now.")
         return content
-
-
-async def one(body: bytes) -> AsyncIterator[bytes]:
-    """A body in one piece."""
-    yield body

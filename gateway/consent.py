@@ -18,6 +18,7 @@ from contracts.visibility import DoesNotConnect
 from gateway.replica import Replica, boot_clock
 from gateway.upstream import Outgoing, Upstream
 from services.runtime.identity import Signer
+from services.runtime.memory import settle
 from services.runtime.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,9 @@ ANSWER_IN_S = 3.0
 
 ENTRIES_AT_A_TIME = 50
 """How many signatures are checked, some 10 ms, before other requests get their turn."""
+
+MANY_ENTRIES = 1_000
+"""As when a gateway starts: they stay, and are settled at once."""
 
 _MOST_ANSWER_BYTES = 16 * 1024 * 1024
 
@@ -157,4 +161,6 @@ class Follower:
         wait_s = self._wait_s if self._replica.lease_left_s() > 0 else 0.0  # without a lease nobody may wait for news
         answer = await self._source.follow(self._name, after=fold.epoch, entry_hash=fold.hash, wait_s=wait_s)
         self._replica.take(answer, sent_at=sent_at)
+        if len(answer.entries) >= MANY_ENTRIES:
+            settle()
         await self._replica.cut_withdrawn()

@@ -12,8 +12,6 @@ from services.runtime.telemetry import traceparent
 
 logger = logging.getLogger(__name__)
 
-_NO_CHUNKS: tuple[bytes, ...] = ()
-
 FINISH_S = 5.0
 """How long an application may go on after its answer is complete."""
 
@@ -49,7 +47,8 @@ class _Call:
     def __init__(self, app: ASGIApp, request: Outgoing) -> None:
         self._request = request
         self._messages: asyncio.Queue[Message] = asyncio.Queue(maxsize=1)
-        self._body = request.body if request.body is not None else _nothing()
+        body = request.body
+        self._body = _whole(body or b"") if body is None or isinstance(body, bytes) else body
         self._body_is_over = False
         self._is_complete = False
         self._task: asyncio.Task[None] = asyncio.ensure_future(app(self._scope(), self._receive, self._messages.put))  # type: ignore[arg-type]
@@ -126,6 +125,6 @@ class _Call:
         }
 
 
-async def _nothing() -> AsyncIterator[bytes]:
-    for chunk in _NO_CHUNKS:
-        yield chunk
+async def _whole(body: bytes) -> AsyncIterator[bytes]:
+    if body:
+        yield body

@@ -10,7 +10,7 @@ import contextlib
 import contextvars
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -73,7 +73,7 @@ class AccessReads:
             (b"content-type", b"application/json"),
             (b"content-length", str(len(batch)).encode()),
         )
-        request = Outgoing(method="POST", target=_PATH, headers=headers, body=_whole(batch), route=_PATH)
+        request = Outgoing(method="POST", target=_PATH, headers=headers, body=batch, route=_PATH)
         async with self._access.exchange(request) as answer:
             async for _ in answer.chunks:
                 pass
@@ -200,7 +200,3 @@ def _checked(read: Read) -> bytes:
     except (msgspec.MsgspecError, ValueError) as error:
         raise ReadNotRecorded("The read cannot be put on record.") from error
     return content
-
-
-async def _whole(content: bytes) -> AsyncIterator[bytes]:
-    yield content

@@ -24,7 +24,7 @@ from contracts.repetitions import KEY_PATTERN, MOST_KEPT_BYTES, Claim, Ended, Ke
 from gateway.answers import TO_DIRECTORIES, RefusedWith
 from gateway.body import BodyTooLarge
 from gateway.call import Call
-from gateway.claims import Claims, one
+from gateway.claims import Claims
 from gateway.proxy import Proxy, outgoing
 from gateway.replica import NoLease
 from gateway.routes import Route
@@ -170,7 +170,7 @@ async def _whole(call: Call, route: Route, digest: str) -> _Request:
     request = outgoing(call, route)
     headers = tuple(pair for pair in request.headers if pair[0] != b"content-length")
     length = (b"content-length", str(len(sent)).encode())
-    request = msgspec.structs.replace(request, query=query, headers=(*headers, length), body=one(sent))
+    request = msgspec.structs.replace(request, query=query, headers=(*headers, length), body=sent)
     return _Request(request, same)
 
 

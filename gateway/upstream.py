@@ -41,7 +41,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     query: str = ""
     headers: Headers = ()
-    body: AsyncIterator[bytes] | None = None
+    body: AsyncIterator[bytes] | bytes | None = None
     route: str = ""
 
 

@@ -14,6 +14,7 @@ from services.runtime.bus import Bus, RetryPolicy
 from services.runtime.connections import CarefulHttp
 from services.runtime.documents import Documents
 from services.runtime.files import Files
+from services.runtime.memory import settle
 from services.runtime.periodic import Background
 from services.runtime.relay import Relay
 from services.runtime.settings import InvalidSettings, Settings
@@ -115,6 +116,7 @@ class _Server(uvicorn.Server):
         """Bind, then tell."""
         await super().startup(sockets)
         if self.started:
+            settle()
             self._on_ready()
 
     @contextlib.contextmanager
