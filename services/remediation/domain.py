@@ -17,6 +17,9 @@ from contracts.vocabulary import Outcome, ReportKind
 PROGRESS_REPORT_AFTER: Final = timedelta(days=30)
 """The first progress report is due within 30 days of the release of the assessment report."""
 
+SAME_VERIFICATION: Final = timedelta(days=1)
+"""An advisor on a bad line sends again what is not known to have arrived; the next visit is another day."""
+
 NEXT: Final[Mapping[LineStatus, frozenset[LineStatus]]] = {
     LineStatus.PENDING: frozenset({LineStatus.IN_PROGRESS, LineStatus.COMPLETED}),
     LineStatus.IN_PROGRESS: frozenset({LineStatus.COMPLETED}),
@@ -174,15 +177,21 @@ def report_progress(
 
 def verify_line(
     plan: Plan, line_id: str, status: LineStatus, *, note: str, by: str, now: datetime
-) -> tuple[Plan, LineVerifiedV1]:
-    """Record what an advisor saw on site, beside the factory's word and never over it."""
+) -> tuple[Plan, tuple[LineVerifiedV1, ...]]:
+    """Record what an advisor saw on site, beside the factory's word and never over it.
+
+    The same words of the same person within ``SAME_VERIFICATION`` are the same verification, sent again.
+    """
     line = plan.line(line_id)
     if status is LineStatus.COMPLETED and line.reported is not LineStatus.COMPLETED:
         raise LineNotReportedCompleted("The factory has not reported this line as completed.")
     seen = _shown_text(note)
+    is_same = (line.verified, line.verified_by, line.verification_note) == (status, by, seen)
+    if is_same and line.verified_at is not None and now - line.verified_at < SAME_VERIFICATION:
+        return plan, ()
     changed = msgspec.structs.replace(line, verified=status, verified_at=now, verified_by=by, verification_note=seen)
     event = LineVerifiedV1(plan_id=plan.id, factory_id=plan.factory_id, line_id=line_id, status=status)
-    return plan.with_line(changed), event
+    return plan.with_line(changed), (event,)
 
 
 def recommend_courses(plan: Plan, course_ids: tuple[str, ...]) -> Plan:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from contracts.assessment import QuestionnairePublishedV1, VisitFinalisedV1
 from contracts.identifiers import derived_id
 from contracts.identity import Principal, Scope
-from contracts.remediation import LineStatus, LineVerifiedV1
+from contracts.remediation import LineStatus
 from contracts.reporting import ReportReleasedV1
 from contracts.training import CoursesRecommendedV1
 from contracts.vocabulary import QuestionKind
@@ -76,9 +76,8 @@ async def verify_line(
     now: datetime,
 ) -> Plan:
     """Record what an advisor verified on site."""
-
-    def decide(plan: Plan) -> tuple[Plan, tuple[LineVerifiedV1]]:
-        changed, event = domain.verify_line(plan, line_id, status, note=note, by=principal.subject, now=now)
-        return changed, (event,)
-
-    return await plans.change(plan_id, principal.scope(), decide)
+    return await plans.change(
+        plan_id,
+        principal.scope(),
+        lambda plan: domain.verify_line(plan, line_id, status, note=note, by=principal.subject, now=now),
+    )

@@ -1,6 +1,6 @@
 """The rules of an improvement plan."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import pytest
@@ -12,6 +12,7 @@ from contracts.remediation import LineReportedV1, LineStatus, LineVerifiedV1, Pl
 from contracts.vocabulary import Outcome
 from services.remediation.domain import (
     NEXT,
+    SAME_VERIFICATION,
     ControlCharacter,
     LineCannotMove,
     LineNotReportedCompleted,
@@ -150,7 +151,7 @@ def test_nobody_reports_on_a_line_that_is_not_there() -> None:
 
 def test_an_advisor_writes_beside_the_factory_and_never_over_it() -> None:
     before = a_plan(COMPLETED)
-    plan, event = verify_line(before, "q-1", IN_PROGRESS, note="Guards are missing", by="amal", now=LATER)
+    plan, (event,) = verify_line(before, "q-1", IN_PROGRESS, note="Guards are missing", by="amal", now=LATER)
     line = plan.line("q-1")
     assert (line.reported, line.reported_at) == (COMPLETED, before.line("q-1").reported_at)
     assert (line.verified, line.verified_at, line.verified_by) == (IN_PROGRESS, LATER, "amal")
@@ -170,6 +171,31 @@ def test_only_what_the_factory_says_is_fixed_is_verified_as_completed(
     else:
         changed, _ = verify_line(plan, "q-1", verified, note="", by="amal", now=NOW)
         assert changed.line("q-1").verified is verified
+
+
+def test_a_verification_that_is_sent_again_is_the_same_one() -> None:
+    plan, _ = verify_line(a_plan(), "q-1", IN_PROGRESS, note="Half", by="amal", now=NOW)
+    again = NOW + SAME_VERIFICATION - timedelta(seconds=1)
+    assert verify_line(plan, "q-1", IN_PROGRESS, note="Half", by="amal", now=again) == (plan, ())
+
+
+@pytest.mark.parametrize(
+    ("status", "note", "by", "now"),
+    [
+        (PENDING, "Half", "amal", NOW),
+        (IN_PROGRESS, "Most", "amal", NOW),
+        (IN_PROGRESS, "Half", "samir", NOW),
+        (IN_PROGRESS, "Half", "amal", NOW + SAME_VERIFICATION),
+    ],
+)
+def test_another_status_note_advisor_or_day_is_another_verification(
+    status: LineStatus, note: str, by: str, now: datetime
+) -> None:
+    plan, _ = verify_line(a_plan(), "q-1", IN_PROGRESS, note="Half", by="amal", now=NOW)
+    changed, events = verify_line(plan, "q-1", status, note=note, by=by, now=now)
+    line = changed.line("q-1")
+    assert (line.verified, line.verification_note, line.verified_by, line.verified_at) == (status, note, by, now)
+    assert [event.status for event in events] == [status]
 
 
 def test_recommended_courses_stand_beside_the_plan() -> None:
