@@ -20,6 +20,9 @@ from services.runtime.settings import Settings
 
 LEEWAY_S: Final = 30
 MOST_TOKEN_CHARACTERS: Final = 16_384
+LONGEST_S: Final = 24 * 3600
+"""A token that is good for longer is not believed: who loses an account would keep it."""
+
 MOST_KNOWN: Final = 4_096
 """So many verified tokens are remembered; the oldest makes room."""
 
@@ -160,8 +163,10 @@ class Oidc:
             leeway=LEEWAY_S,
             options={"require": ["exp", "iss", "aud", "sub"]},
         )
-        callers = self._callers(claims)
-        return _Known(callers, _roles(claims), Binding.of(claims), key_id, key, int(claims["exp"]))
+        expires_at = int(claims["exp"])
+        if expires_at > time.time() + LONGEST_S + LEEWAY_S:
+            raise NotAuthenticated("The token is good for longer than a day.")
+        return _Known(self._callers(claims), _roles(claims), Binding.of(claims), key_id, key, expires_at)
 
     def _callers(self, claims: Mapping[str, Any]) -> dict[str, Principal]:
         """The person as each party it speaks for; under an empty name when it speaks for none."""

@@ -121,6 +121,7 @@ FORGERIES: dict[str, Callable[[], str]] = {
     "no audience": lambda: token(aud=...),
     "over": lambda: token(exp=NOW - 600),
     "never over": lambda: token(exp=...),
+    "over in years": lambda: token(exp=NOW + 2 * 365 * 86_400),
     "over at a word": lambda: token(exp="tomorrow"),
     "over at infinity": lambda: crafted({"alg": "RS256", "kid": "rsa"}, exp=float("inf")),
     "not yet": lambda: token(nbf=NOW + 36_000),
