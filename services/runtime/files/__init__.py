@@ -1,7 +1,6 @@
 """The files port: whole files under a key, checked by SHA-256, streamed in and out."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from datetime import timedelta
 from typing import Protocol
 
 import msgspec
@@ -72,12 +71,6 @@ class Files(Protocol):
         Raises ``FileMissing`` before the first chunk and ``ChecksumMismatch`` after the last one of damaged bytes:
         what came before must not be trusted until the iteration has ended. The file or connection is let go
         of at the end, and when the iterator is closed or dropped earlier.
-        """
-
-    async def link(self, key: str, *, expires_in: timedelta) -> str:
-        """A link that opens the file for a while without further credentials; raises ``FileMissing``.
-
-        ``expires_in`` is between one second and seven days, else ``ValueError``.
         """
 
     async def delete(self, key: str) -> bool:

@@ -3,18 +3,14 @@
 import contextlib
 import errno
 import fcntl
-import math
 import os
 import secrets
 import threading
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import jwt
 import msgspec
 
 from services.runtime.files import ChecksumMismatch, FileMissing, StoredFile
@@ -30,7 +26,7 @@ from services.runtime.files.folder import (
     sweep,
     write_private,
 )
-from services.runtime.files.keys import NESTED, check_expiry, check_key, check_prefix, folders_of
+from services.runtime.files.keys import NESTED, check_key, check_prefix, folders_of
 from services.runtime.files.tracing import operation
 from services.runtime.files.transfer import Source, receive, send
 from services.runtime.files.workers import Workers
@@ -61,17 +57,10 @@ class _Workers(Workers):
 
 
 class DirectoryFiles:
-    """Files under ``root/prefix``; several processes may share it, and it survives the death of any at any moment.
+    """Files under ``root/prefix``; several processes may share it, and it survives the death of any at any moment."""
 
-    With ``link_base``, the URL of a route that answers ``GET <link_base>/<token>`` through ``open_link``, links are
-    signed, expire, and end with the process. Without it a link is the ``file:`` URL of the bytes as they are now:
-    it opens for whoever may read the folder and cannot be made to expire.
-    """
-
-    def __init__(self, root: Path, prefix: str, *, link_base: str = "") -> None:
+    def __init__(self, root: Path, prefix: str) -> None:
         self._folder = root.absolute() / check_key(prefix)
-        self._link_base = link_base.rstrip("/")
-        self._link_secret = secrets.token_bytes(32)
         self._workers = _Workers("files", size=_THREADS, patience_s=_PATIENCE_S)
         self._swap = threading.Lock()
         self._lock: int | None = None
@@ -120,25 +109,6 @@ class DirectoryFiles:
             async with contextlib.aclosing(send(self._workers, partial(self._open, key))) as chunks:
                 async for chunk in chunks:
                     yield chunk
-
-    async def link(self, key: str, *, expires_in: timedelta) -> str:
-        """See ``Files.link`` and the class."""
-        check_key(key)
-        check_expiry(expires_in)
-        with operation("link", system=_SYSTEM):
-            record = await self._workers.run(partial(read_record, self._folder, key))
-            if not self._link_base:
-                return bytes_path(self._folder, key, record.version).as_uri()
-            claims = {"sub": key, "exp": math.ceil(time.time() + expires_in.total_seconds())}
-            return f"{self._link_base}/{jwt.encode(claims, self._link_secret, 'HS256')}"
-
-    def open_link(self, token: str) -> str:
-        """The key that a link's token opens; raises ``FileMissing`` when it is forged or has expired."""
-        try:
-            claims = jwt.decode(token, self._link_secret, algorithms=["HS256"], options={"require": ["exp", "sub"]})
-        except jwt.InvalidTokenError as error:
-            raise FileMissing("The link opens nothing, or no longer.") from error
-        return check_key(str(claims["sub"]))
 
     async def delete(self, key: str) -> bool:
         """See ``Files.delete``."""

@@ -1,10 +1,6 @@
-"""What every adapter of the files port accepts: keys, prefixes, content types and the life of a link."""
+"""What every adapter of the files port accepts: keys, prefixes and content types."""
 
 import re
-from datetime import timedelta
-
-LONGEST_LINK = timedelta(days=7)
-"""What S3 signatures allow."""
 
 LONGEST_KEY = 700
 """With a service's prefix this stays below the 1,024 bytes of S3."""
@@ -44,13 +40,6 @@ def check_content_type(content_type: str) -> str:
     if len(content_type) > 127 or not _CONTENT_TYPE.fullmatch(content_type):
         raise ValueError("A content type is one short line of printable ASCII.")
     return content_type
-
-
-def check_expiry(expires_in: timedelta) -> timedelta:
-    """Give back how long a link lives; raises ``ValueError`` outside one second to seven days."""
-    if not timedelta(seconds=1) <= expires_in <= LONGEST_LINK:
-        raise ValueError("A link lives between one second and seven days.")
-    return expires_in
 
 
 def _is_word(word: str) -> bool:

@@ -3,7 +3,6 @@
 import contextlib
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -12,7 +11,7 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
 from services.runtime.files import ChecksumMismatch, FileMissing, StoredFile
-from services.runtime.files.keys import NESTED, check_expiry, check_key, check_prefix, folders_of
+from services.runtime.files.keys import NESTED, check_key, check_prefix, folders_of
 from services.runtime.files.patience import patient_pool
 from services.runtime.files.tracing import operation
 from services.runtime.files.transfer import Source, receive, send
@@ -113,14 +112,6 @@ class S3Files:
             async with contextlib.aclosing(send(self._workers, partial(self._open, key, name))) as chunks:
                 async for chunk in chunks:
                     yield chunk
-
-    async def link(self, key: str, *, expires_in: timedelta) -> str:
-        """See ``Files.link``; the link gives what is stored under the key when it is opened."""
-        name = self._name(key)
-        check_expiry(expires_in)
-        with operation("link", system=_SYSTEM):
-            await self._workers.run(partial(self._stat, key, name))
-            return self._client.presigned_get_object(self._bucket, name, expires=expires_in)
 
     async def delete(self, key: str) -> bool:
         """See ``Files.delete``; of two at the same time both may have found the file."""

@@ -1,4 +1,4 @@
-"""What only a folder can go through: killed writers, a failing disk, damaged records, links without a server."""
+"""What only a folder can go through: killed writers, a failing disk, damaged records."""
 
 import asyncio
 import random
@@ -8,19 +8,16 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 
-from services.runtime.files import ChecksumMismatch, FileMissing
+from services.runtime.files import ChecksumMismatch
 from services.runtime.files.directory import DirectoryFiles
 from services.runtime.unavailable import StoreUnavailable
-from tests.runtime.files.stores import chunked, keys, put, read
+from tests.runtime.files.stores import keys, put, read
 from tests.runtime.files.writer import KEYS
 
-MINUTE = timedelta(minutes=1)
 REPOSITORY = Path(__file__).parents[3]
 
 
@@ -175,40 +172,6 @@ async def test_bytes_that_are_gone_are_told(files: DirectoryFiles, tmp_path: Pat
 async def test_files_are_private_to_the_user(files: DirectoryFiles, tmp_path: Path) -> None:
     await put(files, "a/b", b"content")
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "assessment").rglob("*"))
-
-
-async def test_without_a_base_a_link_is_a_file_url(files: DirectoryFiles) -> None:
-    await put(files, "reports/a.pdf", b"content")
-    link = await files.link("reports/a.pdf", expires_in=MINUTE)
-    assert link.endswith("a.pdf")
-    with urlopen(link) as opened:  # noqa: ASYNC210, S310
-        assert opened.read() == b"content"
-
-
-async def test_with_a_base_a_link_opens_the_key_until_it_expires(tmp_path: Path) -> None:
-    files = DirectoryFiles(tmp_path, "assessment", link_base="http://127.0.0.1:8000/files/")
-    await files.start()
-    await files.put("reports/a.pdf", chunked(b"content"), content_type="text/plain", max_bytes=10)
-    link = await files.link("reports/a.pdf", expires_in=timedelta(seconds=1))
-    base, _, token = link.rpartition("/")
-    assert base == "http://127.0.0.1:8000/files"
-    assert files.open_link(token) == "reports/a.pdf"
-    await asyncio.sleep(2.1)
-    with pytest.raises(FileMissing):
-        files.open_link(token)
-    await files.stop()
-
-
-async def test_a_forged_link_opens_nothing(tmp_path: Path) -> None:
-    ours = DirectoryFiles(tmp_path, "assessment", link_base="http://127.0.0.1")
-    theirs = DirectoryFiles(tmp_path, "assessment", link_base="http://127.0.0.1")
-    await put(theirs, "a", b"content")
-    token = (await theirs.link("a", expires_in=MINUTE)).rpartition("/")[2]
-    for forged in (token, "", "x", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIiwiZXhwIjo5OTk5OTk5OTk5fQ."):
-        with pytest.raises(FileMissing):
-            ours.open_link(forged)
-    await theirs.stop()
-    await ours.stop()
 
 
 async def test_a_folder_that_is_gone_cannot_serve(files: DirectoryFiles, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import tracemalloc
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import pytest
 
@@ -30,7 +29,6 @@ BAD_KEYS = [
     "a\\b",
     "w" * 201,
 ]
-MINUTE = timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("size", [0, 1, 255 * 1024 + 1, PART - 1, PART, PART + 1, 2 * PART + 1])
@@ -179,8 +177,6 @@ async def test_a_missing_file_is_told_as_such(store: Store, key: str) -> None:
         await store.files.stat(key)
     with pytest.raises(FileMissing):
         await read(store.files, key)
-    with pytest.raises(FileMissing):
-        await store.files.link(key, expires_in=MINUTE)
     assert await store.files.delete(key) is False
 
 
@@ -239,8 +235,6 @@ async def test_a_bad_key_is_refused(store: Store, key: str) -> None:
     with pytest.raises(ValueError, match="key"):
         await read(store.files, key)
     with pytest.raises(ValueError, match="key"):
-        await store.files.link(key, expires_in=MINUTE)
-    with pytest.raises(ValueError, match="key"):
         await store.files.delete(key)
 
 
@@ -280,13 +274,6 @@ async def test_damaged_bytes_are_told_after_the_last_one(store: Store) -> None:
     with pytest.raises(ChecksumMismatch):
         await drain()
     assert size == 300_000
-
-
-@pytest.mark.parametrize("expires_in", [timedelta(0), timedelta(seconds=-1), timedelta(days=7, seconds=1)])
-async def test_a_link_lives_at_least_a_second_and_at_most_a_week(store: Store, expires_in: timedelta) -> None:
-    await put(store.files, "a", b"x")
-    with pytest.raises(ValueError, match="link"):
-        await store.files.link("a", expires_in=expires_in)
 
 
 async def test_a_started_store_answers_a_ping_and_may_be_started_again(store: Store) -> None:

@@ -6,12 +6,9 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import cast
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 import pytest
 from minio.credentials.providers import StaticProvider
@@ -67,7 +64,6 @@ async def every_operation_fails_in_time(store: S3Store) -> None:
     await asyncio.gather(
         fails_in_time(asyncio.ensure_future(files.ping())),
         fails_in_time(asyncio.ensure_future(files.stat("kept"))),
-        fails_in_time(asyncio.ensure_future(files.link("kept", expires_in=timedelta(minutes=1)))),
         fails_in_time(asyncio.ensure_future(files.delete("kept"))),
         fails_in_time(asyncio.ensure_future(put(files, "new", b"x"))),
         fails_in_time(asyncio.ensure_future(put(files, "large", b"x" * 12 * MIB))),
@@ -172,23 +168,6 @@ async def test_an_upload_cut_off_in_the_middle_leaves_no_object(store: S3Store, 
             await store.files.stat("a")
     else:
         assert await read(store.files, "a") == older
-
-
-async def test_a_link_opens_with_plain_http_until_it_expires(store: S3Store) -> None:
-    await put(store.files, "reports/a.pdf", b"content")
-    link = await store.files.link("reports/a.pdf", expires_in=timedelta(seconds=2))
-    assert await asyncio.to_thread(lambda: urlopen(link).read()) == b"content"  # noqa: S310
-    await asyncio.sleep(3.1)
-    with pytest.raises(HTTPError, match="403"):
-        await asyncio.to_thread(urlopen, link)
-
-
-async def test_a_link_cannot_be_turned_to_another_file(store: S3Store) -> None:
-    await put(store.files, "mine", b"content")
-    await put(store.files, "other", b"content")
-    link = await store.files.link("mine", expires_in=timedelta(minutes=1))
-    with pytest.raises(HTTPError, match="403"):
-        await asyncio.to_thread(urlopen, link.replace("/mine?", "/other?"))
 
 
 async def test_many_may_claim_the_same_new_bucket_at_once(endpoint: S3Endpoint) -> None:
