@@ -129,6 +129,8 @@ class EntryKind(StrEnum):
     BUYER_REOPENED = "buyer_reopened"
     MEMBER_ADMITTED = "member_admitted"
     MEMBER_LEFT = "member_left"
+    GROUP_JOINED = "group_joined"
+    GROUP_LEFT = "group_left"
 
 
 ENDS: Final[Mapping[EntryKind, EntryKind]] = {
@@ -138,6 +140,7 @@ ENDS: Final[Mapping[EntryKind, EntryKind]] = {
     EntryKind.SHARING_RESUMED: EntryKind.SHARING_SUSPENDED,
     EntryKind.BUYER_REOPENED: EntryKind.BUYER_CLOSED,
     EntryKind.MEMBER_LEFT: EntryKind.MEMBER_ADMITTED,
+    EntryKind.GROUP_LEFT: EntryKind.GROUP_JOINED,
 }
 """Which kind of entry takes back what which other began."""
 
@@ -146,11 +149,12 @@ class ConsentEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """One entry of the ledger as everybody may see it: no person is named.
 
     ``grant_id`` is the id of the record that the entry speaks of: a grant, a disclosure, a purchase of credits, an
-    entitlement, the agreement that is suspended, a member of a buyer's staff. What begins carries its content, what
-    ends only the record and its parties, an announcement only the ``public_key`` (Ed25519, hex). An entitlement
-    without ``factory_id`` is one for every factory, without ``cycles`` one for every cycle; ``credits`` are those
-    bought or spent; ``member`` is ``member_digest`` of the person. ``sealed`` holds salted digests of what only some
-    readers learn. How ``hash`` and ``signature`` (hex) are made and checked says ``contracts.ledger``.
+    entitlement, the agreement that is suspended, a member of a buyer's staff, a factory that belongs to the
+    manufacturing group ``group_id`` (to one at most). What begins carries its content, what ends only the record and
+    its parties, an announcement only the ``public_key`` (Ed25519, hex). An entitlement without ``factory_id`` is one
+    for every factory, without ``cycles`` one for every cycle; ``credits`` are those bought or spent; ``member`` is
+    ``member_digest`` of the person. ``sealed`` holds salted digests of what only some readers learn. How ``hash`` and
+    ``signature`` (hex) are made and checked says ``contracts.ledger``.
 
     NOTE: the hash covers every field by its name. A new field needs a default, which is left out of the content.
     """
@@ -163,6 +167,7 @@ class ConsentEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     grant_id: str = ""
     factory_id: str = ""
     buyer_id: str = ""
+    group_id: str = ""
     kinds: tuple[ReportKind, ...] = ()
     starts_on: date | None = None
     ends_on: date | None = None

@@ -28,6 +28,8 @@ ASSIGNABLE = frozenset(Role) - {Role.GATEWAY}
 
 STAFF = frozenset({Role.ADMINISTRATOR, Role.ADVISOR, Role.TEAM_LEADER})
 
+_OF_PARTIES = frozenset({Role.FACTORY, Role.BUYER, Role.GROUP})
+
 
 class Shared(msgspec.Struct, frozen=True):
     """The factories whose documents of one kind a buyer may read: of every cycle, or of one cycle only.
@@ -103,11 +105,11 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """A verified caller as the gateway hands it to a service.
 
-    ``party_id`` is the factory or buyer that a factory or buyer user speaks for.
+    ``party_id`` is the factory, buyer or group that the user of one speaks for.
     ``user_name`` is looked for in a buyer's list of its staff; the gateway keeps it to itself.
     ``shares`` is what factories share with the buyer just now, decided by the gateway from the consent ledger; empty
-    for everybody else. ``factories`` are those of the manufacturing group that a group's user speaks for, which
-    access looks up for itself; to every other service a group has none.
+    for everybody else. ``factories`` are those of the manufacturing group that a group's user speaks for, decided
+    likewise.
     """
 
     subject: str
@@ -119,15 +121,32 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     shares: Shares = {}
     factories: frozenset[str] = frozenset()
 
+    @property
+    def buyer_id(self) -> str | None:
+        """The buyer for which the caller sees what it sees; ``None`` for everybody else."""
+        is_buyer = Role.BUYER in self.roles and not self.roles & (STAFF | {Role.FACTORY})
+        return self.party_id or None if is_buyer else None
+
+    @property
+    def group_id(self) -> str | None:
+        """The manufacturing group for which the caller sees what it sees; ``None`` for everybody else."""
+        is_group = Role.GROUP in self.roles and not self.roles & (STAFF | {Role.FACTORY, Role.BUYER})
+        return self.party_id if is_group else None
+
     def scope(self) -> Scope:
-        """What the caller may see: staff, analysts and ministries the country, the others what is theirs or shared."""
-        if self.roles & (STAFF | {Role.ANALYST, Role.MINISTRY}):
+        """What the caller may see: staff, analysts and ministries the country, the others what is theirs or shared.
+
+        Who speaks for a party sees what the party may see, also as an analyst: roles add up in what may be done.
+        """
+        if self.roles & STAFF:
             return Scope.whole(self.country)
         if Role.FACTORY in self.roles and self.party_id:
             return Scope(country=self.country, factories=frozenset({self.party_id}))
-        if Role.BUYER in self.roles and self.party_id:
+        if self.buyer_id:
             shared = frozenset[str]().union(*(each.factories for each in self.shares.values()))
-            return Scope(country=self.country, factories=shared, buyer_id=self.party_id, shares=self.shares)
-        if Role.GROUP in self.roles and self.party_id:
+            return Scope(country=self.country, factories=shared, buyer_id=self.buyer_id, shares=self.shares)
+        if self.group_id:
             return Scope(country=self.country, factories=self.factories)
+        if self.roles & {Role.ANALYST, Role.MINISTRY} and not self.roles & _OF_PARTIES:
+            return Scope.whole(self.country)
         return Scope(country=self.country)

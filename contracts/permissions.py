@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from contracts.identity import Principal, Role
+import msgspec
+
+from contracts.identity import Principal, Role, Scope
 
 
 class Permission(StrEnum):
@@ -28,6 +30,7 @@ class Permission(StrEnum):
     CREDIT_SELL = "access:credit:sell"
     DIRECTORY_READ = "access:directory:read"
     DISCLOSURE_CONFIRM = "access:disclosure:confirm"
+    DISCLOSURE_END = "access:disclosure:end"
     DISCLOSURE_READ = "access:disclosure:read"
     DISCLOSURE_REQUEST = "access:disclosure:request"
     ENTITLEMENT_END = "access:entitlement:end"
@@ -105,6 +108,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
         P.CREDIT_READ,
         P.CREDIT_SELL,
         P.DISCLOSURE_CONFIRM,
+        P.DISCLOSURE_END,
         P.DISCLOSURE_READ,
         P.DISCLOSURE_REQUEST,
         P.ENTITLEMENT_END,
@@ -130,6 +134,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.ADVISOR: _STAFF_READS | {P.VISIT_ANSWER, P.PLAN_VERIFY},
     Role.TEAM_LEADER: _STAFF_READS
     | {
+        P.DISCLOSURE_END,
         P.DISCLOSURE_READ,
         P.DISCLOSURE_REQUEST,
         P.GRANT_RECORD,
@@ -146,6 +151,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
             P.AGREEMENT_SIGN,
             P.AGREEMENT_SUSPEND,
             P.BUYER_READ,
+            P.DISCLOSURE_END,  # to be told that it cannot take one back
             P.DISCLOSURE_READ,
             P.FACTORY_READ,
             P.GRANT_GIVE,
@@ -177,6 +183,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
             P.CHANGE_READ,
             P.CREDIT_READ,
             P.DIRECTORY_READ,
+            P.DISCLOSURE_READ,
             P.ENTITLEMENT_GIVE,
             P.ENTITLEMENT_READ,
             P.FACTORY_READ,
@@ -199,7 +206,21 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.GATEWAY: frozenset({P.CONSENT_FOLLOW, P.READ_RECORD, P.REPETITION_KEEP}),
     Role.ANALYST: frozenset({P.QUESTIONNAIRE_READ, P.AGGREGATE_READ, P.COURSE_READ}),
     Role.GROUP: frozenset(
-        {P.AGREEMENT_READ, P.FACTORY_READ, P.GRANT_GIVE, P.GRANT_READ, P.PAPER_READ, P.READ_LOG_READ, P.REQUEST_READ}
+        {
+            P.AGREEMENT_READ,
+            P.FACTORY_READ,
+            P.GRANT_GIVE,
+            P.GRANT_READ,
+            P.PAPER_READ,
+            P.QUESTIONNAIRE_READ,
+            P.PLAN_READ,
+            P.READ_LOG_READ,
+            P.REQUEST_READ,
+            P.AGGREGATE_READ,
+            P.REPORT_READ,
+            P.COURSE_READ,
+            P.RECOMMENDATION_READ,
+        }
     ),
     Role.MINISTRY: frozenset({P.QUESTIONNAIRE_READ, P.AGGREGATE_READ, P.COURSE_READ}),
 }
@@ -208,3 +229,9 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
 def may(principal: Principal, permission: Permission) -> bool:
     """Whether any of the caller's roles allows the act at all."""
     return any(permission in PERMISSIONS[role] for role in principal.roles)
+
+
+def scope_for(principal: Principal, permission: Permission) -> Scope:
+    """What the caller may see by the roles that hold this permission, and by no other role."""
+    holding = frozenset(role for role in principal.roles if permission in PERMISSIONS[role])
+    return msgspec.structs.replace(principal, roles=holding).scope()

@@ -1,4 +1,4 @@
-"""What a buyer may see: the fold of the ledger, and the one function that decides; no I/O, no clock."""
+"""What a buyer or a group may see: the fold of the ledger, and what decides by it; no I/O, no clock."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -66,27 +66,40 @@ class Buyer:
 
 
 _NOBODY: Final = Buyer()
+_NO_FACTORY: Final[frozenset[str]] = frozenset()
 
 
 class Fold:
-    """What stands on the ledger, by buyer; it changes by ``apply`` only."""
+    """What stands on the ledger, by buyer and by group; it changes by ``apply`` only."""
 
     def __init__(self) -> None:
         self.epoch = 0
         self.hash = GENESIS
         self._buyers: dict[str, Buyer] = {}
+        self._groups: dict[str, frozenset[str]] = {}
 
     def apply(self, entry: ConsentEntry) -> None:
         """Take the next entry; raises ``DoesNotConnect``."""
         if entry.epoch != self.epoch + 1 or entry.previous_hash != self.hash:
             raise DoesNotConnect(f"Epoch {entry.epoch} does not continue epoch {self.epoch}.")
         self.epoch, self.hash = entry.epoch, entry.hash
-        if entry.kind is not EntryKind.KEY_ANNOUNCED:
-            self._buyers.setdefault(entry.buyer_id, Buyer()).apply(entry)
+        match entry.kind:
+            case EntryKind.KEY_ANNOUNCED:
+                pass
+            case EntryKind.GROUP_JOINED:
+                self._groups[entry.group_id] = self.owned(entry.group_id) | {entry.factory_id}
+            case EntryKind.GROUP_LEFT:
+                self._groups[entry.group_id] = self.owned(entry.group_id) - {entry.factory_id}
+            case _:
+                self._buyers.setdefault(entry.buyer_id, Buyer()).apply(entry)
 
     def buyer(self, buyer_id: str) -> Buyer:
         """What is on the ledger about a buyer."""
         return self._buyers.get(buyer_id, _NOBODY)
+
+    def owned(self, group_id: str) -> frozenset[str]:
+        """The factories that belong to a manufacturing group; the very same set until one joins or leaves."""
+        return self._groups.get(group_id, _NO_FACTORY)
 
     def changed(self, buyer_id: str) -> int:
         """The epoch of the last entry that concerns the buyer."""

@@ -27,6 +27,7 @@ from deploy.terminal import complain, console, say, visible
 from deploy.verify import register as register_ledger
 from services.runtime.identity import new_signing_key, verify_key_of
 from services.runtime.settings import InvalidSettings
+from services.runtime.unavailable import StoreUnavailable
 
 app = cyclopts.App(name="star", help="STAR: assess, remediate, train, and share only as the factory approved.")
 app.command(park)
@@ -109,7 +110,7 @@ def main() -> None:
     """Run a command; what a person can mend is said in one sentence."""
     try:
         app()
-    except (Refused, UnreadableFile, InvalidSettings, PortTaken, FolderInUse, NoData) as error:
+    except (Refused, UnreadableFile, InvalidSettings, PortTaken, FolderInUse, NoData, StoreUnavailable) as error:
         sentence = str(error)
     except aiohttp.ClientConnectionError as error:
         sentence = f"STAR does not answer: {error}"

@@ -1,7 +1,6 @@
 """``star run`` and ``star demo``: a country in one process, with the demo country or with one walk through the path."""
 
 import asyncio
-import logging
 import os
 import socket
 import tempfile
@@ -14,7 +13,7 @@ import msgspec
 from deploy.client import Refused, client_of
 from deploy.demo.load import load_demo
 from deploy.demo.path import walk_the_path
-from deploy.demo.people import BUYERS, COUNTRY, FACTORIES, PEOPLE, STAFF, TIME_ZONE
+from deploy.demo.people import BUYERS, COUNTRY, FACTORIES, GROUP, PEOPLE, STAFF, TIME_ZONE
 from deploy.demo.steps import Step, StepFailed
 from deploy.embedded import embedded
 from deploy.terminal import complain, say
@@ -42,8 +41,6 @@ def settings_of_run(environ: Mapping[str, str], *, port: int, data: Path, with_d
     chosen = {name: value for name, value in defaults.items() if f"STAR_{name.upper()}" not in environ}
     fixed = {"environment": Environment.EMBEDDED, "port": port, "data_folder": data}
     settings = Settings.from_environment(environ, **chosen, **fixed)
-    if settings.log_level not in logging.getLevelNamesMapping():
-        raise InvalidSettings(f"STAR_LOG_LEVEL: {settings.log_level} is none of DEBUG, INFO, WARNING and ERROR")
     if with_demo and settings.country != COUNTRY:
         raise InvalidSettings(f"STAR_COUNTRY: the demo country is {COUNTRY}; another one takes --no-demo-country")
     return settings
@@ -85,7 +82,7 @@ def _greet(url: str) -> None:
     """Say where STAR is and who may come in."""
     staff = ", ".join(person.user for person in STAFF)
     say(f"STAR is ready at {url}  (API: {url}/api/v1/openapi.json, Ctrl-C stops)", "bold")
-    say(f"Demo users: {staff}, factory-1 ... factory-{FACTORIES}, buyer-1 ... buyer-{BUYERS}")
+    say(f"Demo users: {staff}, factory-1 ... factory-{FACTORIES}, buyer-1 ... buyer-{BUYERS}, {GROUP.user}")
     say(f"""A token:    curl -s {url}/dev/token -H 'content-type: application/json' -d '{{"user": "admin"}}'""")
 
 

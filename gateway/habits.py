@@ -101,9 +101,9 @@ _COPY_IS_GOOD: Final = {
 
 
 PORTFOLIO: Final[Document] = {
-    "summary": "DownloadPortfolio",
+    "summary": "Download everything that is shared with the buyer",
     "description": (
-        "Everything that factories share with the buyer just now as one ZIP file: each report as JSON and PDF, each "
+        "What factories share with the buyer just now comes as one ZIP file: each report as JSON and PDF, each "
         "improvement plan as JSON, `index.csv`, and last `manifest.json`, which names every file and whether it is "
         "here. What was withdrawn before its turn is left out. What is withdrawn while it is being sent breaks the "
         "download off: an archive without its end is not whole. Every document in it is put on record as a read."

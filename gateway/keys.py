@@ -1,7 +1,6 @@
 """The public keys of an OIDC issuer: discovered, cached, fetched again when a token names a new one."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from contracts.errors import Refusal
+from services.runtime.periodic import ended
 
 logger = logging.getLogger(__name__)
 
@@ -118,10 +118,7 @@ class Keys:
 
     async def stop(self) -> None:
         """Let go of every resource."""
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._refreshing
+        await ended(self._refreshing)
         await self._fetch.stop()
 
     async def _refresh(self, *, known_at: float) -> None:

@@ -44,7 +44,7 @@ class Limits:
 
         A buyer has one bucket, however many of its staff and machines ask.
         """
-        buyer_id = principal.scope().buyer_id
+        buyer_id = principal.buyer_id
         quota = self._callers.take(("party", buyer_id) if buyer_id is not None else ("subject", principal.subject))
         if quota is None:
             return

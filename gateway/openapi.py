@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from gateway.deprecation import RETIRING, Retirement, marked
+from gateway.examples import with_examples
 from gateway.habits import PORTFOLIO, with_habits
+from gateway.mending import mended
 from gateway.routes import METHODS, PREFIX
 
 Document = dict[str, Any]
@@ -63,6 +65,7 @@ def merge(
     Only paths below ``/api/v1/`` are public. A schema name that means different things in two services gets the
     service's name in front. Raises ``ValueError`` when two services claim the same path.
     """
+    documents = {service: mended(document) for service, document in documents.items()}
     renamed = _schema_names(documents)
     paths: dict[str, Any] = {}
     schemas: dict[str, Any] = {_PROBLEM: _PROBLEM_SCHEMA}
@@ -91,7 +94,7 @@ def merge(
         "paths": dict(sorted(paths.items())),
         "components": {"securitySchemes": {"bearer": _BEARER}, "schemas": used},
     }
-    return with_habits(document)
+    return with_examples(with_habits(document))
 
 
 def _titled(document: Document, names: Mapping[str, str]) -> Document:

@@ -67,7 +67,7 @@ class Portfolio:
         """Send everything that the buyer may see; raises refusals before anything was sent, ``Withdrawn`` later."""
         call.body.skip()
         principal = await self._proxy.admitted(call)
-        buyer_id = principal.scope().buyer_id
+        buyer_id = principal.buyer_id
         if buyer_id is None or not may(principal, Permission.PORTFOLIO_READ):
             raise NotPermitted("A portfolio is what factories share with a buyer.")
         if buyer_id in self._running:

@@ -123,7 +123,7 @@ class Proxy:
         try:
             await self._epochs.wait(call.asked.get(AT_LEAST))
         finally:
-            if principal.scope().buyer_id is not None:
+            if principal.buyer_id is not None:
                 call.added.append(self._epochs.header())
         return principal
 
@@ -157,13 +157,14 @@ class Proxy:
             yield incoming, decision
 
     def _decision(self, principal: Principal) -> Decision | None:
-        """What a buyer may see now, ``None`` for everybody else; raises ``NoLease`` and ``NotAMember``."""
-        buyer_id = principal.scope().buyer_id
-        return self._replica.decide(buyer_id, principal.user_name) if buyer_id is not None else None
+        """What a buyer or group may see now, ``None`` for everybody else; raises ``NoLease`` and ``NotAMember``."""
+        if principal.buyer_id:
+            return self._replica.decide(principal.buyer_id, principal.user_name)
+        return self._replica.decide_group(principal.group_id) if principal.group_id else None
 
     @contextlib.contextmanager
     def _guarded(self, headers: Headers, decision: Decision | None) -> Iterator[Guard | None]:
-        """The guard over an answer to a buyer; raises ``NotFound`` when it is about what the buyer may not see."""
+        """The guard over an answer to a buyer or group; raises ``NotFound`` when it is about what they may not see."""
         if decision is None:
             yield None
             return

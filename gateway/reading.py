@@ -36,6 +36,7 @@ SHOWS_NO_REPORT: Final = tuple(
         "aggregates/",
         "agreements",
         "buyers",
+        "disclosures",
         "entitlements",
         "factories",
         "factory-directory",
@@ -93,7 +94,7 @@ class Reading:
         ``route`` is the template of the address that was asked for at the service, ``is_confirmed`` says that the
         buyer gets no content. Raises ``ReadNotRecorded``.
         """
-        if guard is None:
+        if guard is None or guard.is_on_record:
             return
         found, act = _shown(guard, route, answer)
         act = Act.CONFIRMED if is_confirmed or answer.status == 304 else act

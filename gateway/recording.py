@@ -6,7 +6,6 @@ dies between the record and the answer, or a caller who leaves there, leaves a r
 """
 
 import asyncio
-import contextlib
 import contextvars
 import logging
 from collections import deque
@@ -24,6 +23,7 @@ from contracts.reads import MOST_READS, Read
 from gateway.signing import Signatures
 from gateway.upstream import Outgoing, Upstream, UpstreamDown
 from services.runtime.identity import Signer
+from services.runtime.periodic import ended
 from services.runtime.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -126,10 +126,7 @@ class ReadLog:
 
     async def stop(self) -> None:
         """Stop sending; what waits is refused."""
-        if self._sending is not None:
-            self._sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sending
+        await ended(self._sending)
         while batch := self._next():
             _settle(batch, is_recorded=False)
 

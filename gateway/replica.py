@@ -10,9 +10,10 @@ from litestar.types import Message, Send
 
 from contracts.access import ConsentAnswer, EntryKind
 from contracts.errors import NotPermitted, Refusal
-from contracts.identity import NOTHING_SHARED, Shares
+from contracts.identity import NOTHING_SHARED, Shared, Shares
 from contracts.visibility import Fold, holds, may_see, shares
 from contracts.vocabulary import ReportKind
+from gateway.stepping import begun
 
 CLOCK_DRIFT = 0.02
 """The share of a lease that is given away, so that a clock that runs slow does not stretch it."""
@@ -47,12 +48,14 @@ def boot_clock() -> float:
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What a buyer may see, decided at an epoch for a person of its staff."""
+    """What a buyer may see, decided at an epoch for a person of its staff; or a group: everything of ``factories``."""
 
     buyer_id: str
     shares: Shares
     epoch: int
     user_name: str = ""
+    group_id: str = ""
+    factories: frozenset[str] = frozenset()
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -72,6 +75,7 @@ class Replica:
         self._clock = clock
         self._lease_ends = float("-inf")
         self._shares: dict[str, tuple[int, date, Shares]] = {}
+        self._owned: dict[str, Decision] = {}
         self._guards: set[Guard] = set()
 
     def lease_left_s(self) -> float:
@@ -90,6 +94,7 @@ class Replica:
         """Begin again at the first entry, without a lease."""
         self.fold = Fold()
         self._shares.clear()
+        self._owned.clear()
         self.drop_lease()
 
     def drop_lease(self) -> None:
@@ -104,22 +109,42 @@ class Replica:
             raise NotAMember("You do not act for this buyer (any more); its directory says who does.")
         return Decision(buyer_id, self._current(buyer_id), self.fold.epoch, user_name)
 
+    def decide_group(self, group_id: str) -> Decision:
+        """What a manufacturing group may see now: everything of its factories; raises ``NoLease``."""
+        if self.lease_left_s() <= 0:
+            raise NoLease("Which factories belong to you cannot be confirmed just now.")
+        factories, epoch = self.fold.owned(group_id), self.fold.epoch
+        decision = self._owned.get(group_id)
+        if decision is None or decision.epoch != epoch:
+            shares = dict.fromkeys(ReportKind, Shared(factories))
+            decision = Decision("", shares, epoch, group_id=group_id, factories=factories)
+            if len(self._owned) >= CACHED_BUYERS:
+                self._owned.clear()
+            self._owned[group_id] = decision
+        return decision
+
     def stands(self, decision: Decision, subject: Subject | None) -> bool:
         """Whether an answer that was made under the decision may (still) be sent.
 
         An answer about one ``subject`` hangs on that subject, any other answer on everything that was shared.
         """
-        if self.lease_left_s() <= 0 or not self.fold.is_member(decision.buyer_id, decision.user_name):
+        if self.lease_left_s() <= 0:
             return False
-        if subject is not None:
-            about, today = subject.factory_id, self._today()
-            return all(
-                may_see(self.fold, decision.buyer_id, about, kind, today, subject.cycle) for kind in subject.kinds
+        if decision.group_id:
+            owned = self.fold.owned(decision.group_id)
+            return decision.factories <= owned if subject is None else subject.factory_id in owned
+        if not self.fold.is_member(decision.buyer_id, decision.user_name):
+            return False
+        if subject is None:
+            current = self._current(decision.buyer_id)
+            return current is decision.shares or all(
+                shared.within(current.get(kind, NOTHING_SHARED)) for kind, shared in decision.shares.items()
             )
-        current = self._current(decision.buyer_id)
-        return current is decision.shares or all(
-            shared.within(current.get(kind, NOTHING_SHARED)) for kind, shared in decision.shares.items()
-        )
+        about, cycle = subject.factory_id, subject.cycle
+        if self._known(decision.buyer_id) is decision.shares:  # as with nearly every answer
+            return all(decision.shares[kind].covers(about, cycle) for kind in subject.kinds)
+        today = self._today()
+        return all(may_see(self.fold, decision.buyer_id, about, kind, today, cycle) for kind in subject.kinds)
 
     def grounds(self, buyer_id: str, factory_id: str, kinds: Collection[ReportKind]) -> tuple[str, ...]:
         """The ids of the grants and disclosures of a factory that cover some of these kinds for the buyer today."""
@@ -147,15 +172,20 @@ class Replica:
             await guard.cut()
 
     def _current(self, buyer_id: str) -> Shares:
-        today, changed = self._today(), self.fold.changed(buyer_id)
-        cached = self._shares.get(buyer_id)
-        if cached is not None and cached[:2] == (changed, today):
-            return cached[2]
-        found = shares(self.fold, buyer_id, today)
-        if len(self._shares) >= CACHED_BUYERS:
-            self._shares.clear()
-        self._shares[buyer_id] = (changed, today, found)
-        return found
+        """What is shared with the buyer today."""
+        known = self._known(buyer_id)
+        if known is None:
+            today = self._today()
+            known = shares(self.fold, buyer_id, today)
+            if len(self._shares) >= CACHED_BUYERS:
+                self._shares.clear()
+            self._shares[buyer_id] = (self.fold.changed(buyer_id), today, known)
+        return known
+
+    def _known(self, buyer_id: str) -> Shares | None:
+        """What is shared with the buyer, as it was found today after the last entry about it."""
+        found = self._shares.get(buyer_id)
+        return found[2] if found and found[0] == self.fold.changed(buyer_id) and found[1] == self._today() else None
 
 
 class Guard:
@@ -166,7 +196,7 @@ class Guard:
         self._sending: asyncio.Future[None] | None = None
         self.decision = decision
         self.subject: Subject | None = None
-        self.is_on_record = False
+        self.is_on_record = decision.group_id != ""  # what a group reads of its own factories goes on no record
 
     def stands(self) -> bool:
         """Whether the answer may go on."""
@@ -178,7 +208,9 @@ class Guard:
             raise RuntimeError("What is about to be sent is not on record.")
         if not self.stands():
             raise Withdrawn("What was shared with you has just changed; ask again.")
-        self._sending = asyncio.ensure_future(_sent(send, message))
+        self._sending = begun(_sent(send, message))
+        if self._sending is None:
+            return
         try:
             while not self._sending.done():
                 left = max(0.0, self._replica.lease_left_s()) + 0.001
@@ -203,5 +235,5 @@ class Guard:
 
 
 async def _sent(send: Send, message: Message) -> None:
-    """The sending as a coroutine: a task that is cut before its first step has called nothing."""
+    """The sending as a coroutine, whatever a server's ``send`` returns."""
     await send(message)

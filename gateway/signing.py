@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -36,16 +36,23 @@ class Signatures:
         self._signed: dict[_Who, _Signed] = {}
 
     def header(self, principal: Principal, decision: Decision | None) -> bytes:
-        """The ``Authorization`` header of a caller; with a decision, what is shared under it goes along."""
+        """The ``Authorization`` header of a caller; with a decision, what may be seen under it goes along."""
         who = (principal.subject, principal.name, principal.roles, principal.country, principal.party_id)
         epoch, shares = (decision.epoch, decision.shares) if decision is not None else (0, None)
         now, found = self._clock(), self._signed.get(who)
         # The very same shares, at the same epoch: an entry on the ledger ends every signature made before it.
         if found is None or found.shares is not shares or found.epoch != epoch or not 0 <= now - found.at < AGAIN_S:
-            told = msgspec.structs.replace(principal, user_name="", shares=shares or {})
+            told = msgspec.structs.replace(principal, user_name="", **_decided(decision))
             found = _Signed(b"Bearer " + self._signer.sign(told).encode(), now, epoch, shares)
             self._signed.pop(who, None)
             if len(self._signed) >= MOST_SIGNED:
                 del self._signed[next(iter(self._signed))]
             self._signed[who] = found
         return found.header
+
+
+def _decided(decision: Decision | None) -> dict[str, Any]:
+    """What a service learns of a decision: what is shared with the buyer, or which factories are the group's."""
+    if decision is None:
+        return {}
+    return {"factories": decision.factories} if decision.group_id else {"shares": decision.shares}

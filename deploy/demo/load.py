@@ -10,10 +10,10 @@ import aiohttp
 import stamina
 
 from contracts.identifiers import derived_id
-from deploy.client import Client
+from deploy.client import Client, checked
 from deploy.demo.path import QUESTIONNAIRE_ID, WORKBOOK, WORKBOOK_TYPE
-from deploy.demo.people import BUYERS, COUNTRY, FACTORIES, buyer_id, factory_id
-from deploy.demo.register import approvals, partnerships
+from deploy.demo.people import BUYERS, COUNTRY, FACTORIES, GROUP, buyer_id, factory_id
+from deploy.demo.register import approvals, group, owned, partnerships
 from deploy.demo.register import buyers as buyer_bodies
 from deploy.demo.register import factories as factory_bodies
 from deploy.demo.results import CYCLES, write_results
@@ -32,6 +32,8 @@ async def load_demo(admin: Client, tell: Tell) -> None:
     questionnaire = await publish(admin)
     tell("questionnaire published")
     await register(admin)
+    await admin.post("/organisations", group())
+    await _each(owned(), lambda factory: _buy(admin, factory))
     tell(f"{FACTORIES} factories and {BUYERS} buyers registered")
     with tempfile.TemporaryDirectory(prefix="star-demo-") as folder:
         results = Path(folder) / "results.csv"
@@ -91,6 +93,11 @@ async def _all_reports(leader: Client) -> Any:
         if page["next_cursor"] is None:
             return
         cursor = f"&cursor={page['next_cursor']}"
+
+
+async def _buy(admin: Client, factory: str) -> None:
+    """Note that a factory belongs to the group."""
+    checked(await admin.call("PATCH", f"/factories/{factory}", {"group_id": GROUP.party_id, "reason": "Bought"}))
 
 
 async def _approve(admin: Client, factory: int, buyer: int) -> None:

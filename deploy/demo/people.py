@@ -14,7 +14,7 @@ BUYERS: Final = 8
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A demo user: ``party_id`` is the factory or buyer that a factory or buyer user speaks for."""
+    """A demo user: ``party_id`` is the factory, buyer or group that the user speaks for, if any."""
 
     user: str
     name: str
@@ -32,6 +32,7 @@ def buyer_id(number: int) -> str:
     return derived_id("demo", COUNTRY, "buyer", str(number))
 
 
+GROUP: Final = Person("group-1", "Group A", (Role.GROUP,), derived_id("demo", COUNTRY, "group", "1"))
 STAFF: Final = (
     Person("admin", "Programme administrator", (Role.ADMINISTRATOR,)),
     Person("advisor-1", "Advisor Rania", (Role.ADVISOR,)),
@@ -44,4 +45,5 @@ PEOPLE: Final = (
     *STAFF,
     *(Person(f"factory-{n}", f"Factory {n}", (Role.FACTORY,), factory_id(n)) for n in range(1, FACTORIES + 1)),
     *(Person(f"buyer-{n}", f"Buyer {n}", (Role.BUYER,), buyer_id(n)) for n in range(1, BUYERS + 1)),
+    GROUP,
 )

@@ -4,7 +4,7 @@ import random
 from typing import Any, Final
 
 from contracts.identifiers import derived_id
-from deploy.demo.people import BUYERS, COUNTRY, FACTORIES, TIME_ZONE, buyer_id, factory_id
+from deploy.demo.people import BUYERS, COUNTRY, FACTORIES, GROUP, TIME_ZONE, buyer_id, factory_id
 
 SEED: Final = 7
 TOWNS: Final = (
@@ -39,6 +39,16 @@ def factories(count: int = FACTORIES) -> list[dict[str, Any]]:
     """The registration bodies of the first so many demo factories."""
     chance = random.Random(SEED)  # noqa: S311 - demo data, repeatable on purpose
     return [_factory(number, chance) for number in range(1, count + 1)]
+
+
+def group() -> dict[str, Any]:
+    """The registration body of the manufacturing group that has a user."""
+    return {"id": GROUP.party_id, "kind": "group", "name": GROUP.name}
+
+
+def owned() -> list[str]:
+    """The ids of the demo factories that belong to that group."""
+    return [each["id"] for each in factories() if each["owner_group"] == GROUP.name]
 
 
 def buyers() -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from contracts.catalogue import heard_by
@@ -30,6 +30,8 @@ from services.access.usecases.consent import Consent
 from services.access.usecases.delivering import Delivering
 from services.access.usecases.disclosures import Disclosing
 from services.access.usecases.grants import Parties
+from services.access.usecases.groups import Grouping
+from services.access.usecases.histories import Histories
 from services.access.usecases.members import Staff
 from services.access.usecases.papers import PaperConsent
 from services.access.usecases.reads import Recording
@@ -48,6 +50,25 @@ NAME = "access"
 SWEEP_EVERY_S: Final = 60.0
 
 
+class Swept(Protocol):
+    """What brings about by itself what time, or a crash, left to be done."""
+
+    async def sweep(self, *, now: datetime) -> None:
+        """Bring it about; again changes nothing."""
+
+
+class _Base(NamedTuple):
+    """What most of access stands on."""
+
+    ports: Ports
+    source: str
+    relay: Relay
+    parties: Parties
+    ledger: Ledger
+    consent: Consent
+    zone: ZoneInfo
+
+
 def make_service(settings: Settings, ports: Ports) -> Service:
     """Wire access; nothing is connected before the service is opened."""
     source = f"{settings.country}/{NAME}"
@@ -62,10 +83,8 @@ def make_service(settings: Settings, ports: Ports) -> Service:
     webhooks = Webhooks(ports.documents)
     receivers = Receivers(allows_loopback=settings.webhook_loopback)
     delivering = Delivering(webhooks, journal, ledger, consent, receivers, country=settings.country, zone=zone)
-    requests = Requests(ports.documents, source=source, relay=relay)
-    asking = AccessRequests(requests, parties, ledger, consent, zone=zone, days=settings.request_days)
-    disclosures = Disclosures(ports.documents, source=source, relay=relay)
-    disclosing = Disclosing(disclosures, parties, ledger, consent, zone=zone)
+    base = _Base(ports, source, relay, parties, ledger, consent, zone)
+    dealings, swept = _dealings(base, request_days=settings.request_days)
     dependencies = {
         **_known(parties, TermsRecords(ports.documents, source=source, relay=relay)),
         "ledger": ledger,
@@ -79,16 +98,12 @@ def make_service(settings: Settings, ports: Ports) -> Service:
         "staff": Staff(Members(ports.documents, source=source, relay=relay), parties.buyers, ledger, consent),
         "scim_base": settings.public_url.rstrip("/") + scim.BASE,
         "programme_zone": zone,
-        # Litestar takes a wrong field of a body for a fault of ours when a dependency has the same name.
-        "kept_requests": requests,
-        "access_requests": asking,
-        **_signed(ports, source, relay, parties=parties, ledger=ledger, consent=consent, zone=zone),
-        "disclosures": disclosures,
-        "disclosing": disclosing,
+        **_signed(base),
+        **dealings,
         "readings": Readings(ports.documents, source=source, relay=relay),
     }
     app = _app(settings, ports, consent, dependencies)
-    return Service(NAME, app, ports, relay, background=(_sweeping(asking), _sweeping(disclosing), delivering))
+    return Service(NAME, app, ports, relay, background=(*map(_sweeping, swept), delivering))
 
 
 def _journal(ports: Ports, ledger: Ledger, zone: ZoneInfo) -> Journal:
@@ -118,19 +133,38 @@ def _known(parties: Parties, terms: TermsRecords) -> dict[str, object]:
     }
 
 
-def _signed(
-    ports: Ports, source: str, relay: Relay, *, parties: Parties, ledger: Ledger, consent: Consent, zone: ZoneInfo
-) -> dict[str, object]:
+def _signed(base: _Base) -> dict[str, object]:
     """What has to do with signed papers: agreements, and consent on paper."""
-    papers = Papers(ports.files)
-    scans = ConsentPapers(ports.documents, source=source, relay=relay)
+    papers = Papers(base.ports.files)
+    scans = ConsentPapers(base.ports.documents, source=base.source, relay=base.relay)
     return {
-        "agreements": parties.agreements,
-        "agreeing": Agreeing(parties.agreements, parties, papers, ledger, consent, zone=zone),
+        "agreements": base.parties.agreements,
         "papers": papers,
         "consent_papers": scans,
-        "paper_consent": PaperConsent(scans, papers, parties, ledger),
+        "paper_consent": PaperConsent(scans, papers, base.parties, base.ledger),
     }
+
+
+def _dealings(base: _Base, *, request_days: int) -> tuple[dict[str, object], tuple[Swept, ...]]:
+    """What parties do with each other, and the programme with them; with all of that which is swept."""
+    ports, source, relay, parties, ledger, consent, zone = base
+    requests = Requests(ports.documents, source=source, relay=relay)
+    asking = AccessRequests(requests, parties, ledger, consent, zone=zone, days=request_days)
+    disclosures = Disclosures(ports.documents, source=source, relay=relay)
+    disclosing = Disclosing(disclosures, parties, ledger, consent, zone=zone)
+    grouping = Grouping(parties.factories, ledger, consent)
+    agreeing = Agreeing(parties.agreements, parties, Papers(ports.files), ledger, consent, zone=zone)
+    histories = Histories(parties.buyers, ledger, consent, zone=zone)
+    dealings: dict[str, object] = {
+        # Litestar takes a wrong field of a body for a fault of ours when a dependency has the same name.
+        "kept_requests": requests,
+        "access_requests": asking,
+        "disclosures": disclosures,
+        "disclosing": disclosing,
+        "grouping": grouping,
+        "agreeing": agreeing,
+    }
+    return dealings, (asking, disclosing, grouping, agreeing, histories)
 
 
 def _app(settings: Settings, ports: Ports, consent: Consent, dependencies: Mapping[str, object]) -> TracedApp:
@@ -149,7 +183,7 @@ def _app(settings: Settings, ports: Ports, consent: Consent, dependencies: Mappi
     )
 
 
-def _sweeping(what: AccessRequests | Disclosing) -> Periodic:
+def _sweeping(what: Swept) -> Periodic:
     """Looks every minute what time, or a crash, brought about that is to be seen through."""
 
     async def sweep() -> None:

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from contracts.assessment import QuestionnairePublishedV1, VisitFinalisedV1
 from contracts.identifiers import derived_id
 from contracts.identity import Principal, Scope
+from contracts.permissions import Permission, scope_for
 from contracts.remediation import LineStatus
 from contracts.reporting import ReportReleasedV1
 from contracts.training import CoursesRecommendedV1
@@ -60,7 +61,7 @@ async def report_progress(
     """Record what the factory says of a line."""
     return await plans.change(
         plan_id,
-        principal.scope(),
+        scope_for(principal, Permission.PLAN_REPORT),
         lambda plan: domain.report_progress(plan, line_id, progress, now=now),
     )
 

@@ -4,7 +4,8 @@ import asyncio
 from typing import Final
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from contracts.errors import Problem
 
@@ -28,6 +29,7 @@ class CarefulHttp(HttpToolsProtocol):
     _awaits_head = True
     _is_in_head = False
     _head_bytes = 0
+    _answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head."""
@@ -39,6 +41,11 @@ class CarefulHttp(HttpToolsProtocol):
         self._stop_waiting_for_head()
         self._stop_watching_writing()
         super().connection_lost(exc)
+        if self._answering is not None:
+            # Uvicorn tells the newest request only: an older one, which is being answered while others were sent
+            # ahead, would go on for nobody and fail at its next write.
+            self._answering.disconnected = True
+            self._answering.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; a head that is too long is refused before it is whole."""
@@ -75,6 +82,10 @@ class CarefulHttp(HttpToolsProtocol):
         """Stop watching."""
         self._stop_watching_writing()
         super().resume_writing()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _wait_for_head(self) -> None:
         if self._head_timer is None:

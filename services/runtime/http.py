@@ -204,7 +204,7 @@ def make_app(
             Exception: _on_bug,
         },
         before_request=_name_span,
-        openapi_config=OpenAPIConfig(title=title, version="1"),
+        openapi_config=OpenAPIConfig(title=title, version="1", use_handler_docstrings=True),
         request_max_body_size=MAX_BODY_BYTES,
         state=State({"verifier": verifier}),
         logging_config=None,

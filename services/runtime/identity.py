@@ -6,6 +6,7 @@ import functools
 import time
 import zlib
 from datetime import timedelta
+from typing import TypeVar
 
 import jwt
 import msgspec
@@ -20,6 +21,7 @@ _EVERY_CYCLE = "*"
 LIFETIME = timedelta(seconds=60)
 CLOCK_SKEW = timedelta(seconds=10)
 MOST_KNOWN = 256
+T = TypeVar("T")
 
 
 class NotAuthenticated(Exception):
@@ -50,10 +52,12 @@ class Signer:
             "aud": AUDIENCE,
             "iat": now,
             "exp": now + int(LIFETIME.total_seconds()),
-            "principal": msgspec.to_builtins(msgspec.structs.replace(principal, shares={})),
+            "principal": msgspec.to_builtins(msgspec.structs.replace(principal, shares={}, factories=frozenset())),
         }
         if principal.shares:
             claims["shares"] = _packed(tuple(principal.shares.items()))
+        if principal.factories:
+            claims["factories"] = _compressed(sorted(principal.factories))
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)
 
 
@@ -103,10 +107,11 @@ class Verifier:
             )
             principal = msgspec.convert(claims["principal"], Principal)
             shares = _unpacked(claims["shares"]) if "shares" in claims else {}
+            factories = _expanded(claims["factories"], frozenset[str]) if "factories" in claims else frozenset[str]()
         except (jwt.PyJWTError, KeyError, msgspec.MsgspecError, zlib.error, binascii.Error) as error:
             raise NotAuthenticated("The token cannot be believed.") from error
         ends = int(claims["exp"]) + CLOCK_SKEW.total_seconds()
-        return _Known(msgspec.structs.replace(principal, shares=shares), ends)
+        return _Known(msgspec.structs.replace(principal, shares=shares, factories=factories), ends)
 
 
 @functools.lru_cache(maxsize=256)
@@ -123,13 +128,13 @@ def _packed(shares: tuple[tuple[ReportKind, Shared], ...]) -> str:
     by_seen: dict[str, list[str]] = {}
     for factory_id in sorted(seen):
         by_seen.setdefault(",".join(sorted(seen[factory_id])), []).append(factory_id)
-    return base64.b64encode(zlib.compress(msgspec.json.encode(by_seen), level=6)).decode()
+    return _compressed(by_seen)
 
 
 @functools.lru_cache(maxsize=256)
 def _unpacked(claim: str) -> Shares:
     """The shares in a claim of a verified token."""
-    by_seen = msgspec.json.decode(zlib.decompress(base64.b64decode(claim)), type=dict[str, frozenset[str]])
+    by_seen = _expanded(claim, dict[str, frozenset[str]])
     found: dict[str, dict[str, frozenset[str]]] = {}
     for seen, factories in by_seen.items():
         for kind, _, cycle in (each.partition(":") for each in seen.split(",")):
@@ -141,3 +146,13 @@ def _unpacked(claim: str) -> Shares:
         )
         for kind, cycles in found.items()
     }
+
+
+def _compressed(content: object) -> str:
+    """What may be long, as a claim."""
+    return base64.b64encode(zlib.compress(msgspec.json.encode(content), level=6)).decode()
+
+
+def _expanded(claim: str, content: type[T]) -> T:
+    """What a claim of a verified token holds."""
+    return msgspec.json.decode(zlib.decompress(base64.b64decode(claim)), type=content)

@@ -1,15 +1,16 @@
 """Something that a service does by itself every now and then, beside the requests."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from contracts.errors import Refusal
 from services.runtime.unavailable import StoreUnavailable
 
 logger = logging.getLogger(__name__)
+CLEARING_UP_S: Final = 5.0
+"""For so long a task that is to end is left to it before it is told once more."""
 
 
 class Background(Protocol):
@@ -20,6 +21,16 @@ class Background(Protocol):
 
     async def stop(self) -> None:
         """End; the stores are still open."""
+
+
+async def ended(task: asyncio.Task[None] | None) -> None:
+    """Cancel a task and return when it is over; what it raised is logged by the event loop, not raised here.
+
+    A library may lose a cancellation, so it is repeated. Who is cancelled while waiting here, is.
+    """
+    while task is not None and not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CLEARING_UP_S)
 
 
 class Periodic:
@@ -37,10 +48,7 @@ class Periodic:
 
     async def stop(self) -> None:
         """End, in the middle of an act if need be: it must bear that."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
 
     async def _run(self) -> None:
         while True:

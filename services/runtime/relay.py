@@ -11,6 +11,7 @@ from opentelemetry.trace import Link, SpanKind
 
 from services.runtime.bus import Bus, Message
 from services.runtime.documents import Collection, Document
+from services.runtime.periodic import ended
 from services.runtime.telemetry import context_of, traceparent
 
 logger = logging.getLogger(__name__)
@@ -50,10 +51,7 @@ class Relay:
 
     async def stop(self) -> None:
         """Stop; what is not confirmed stays in the outbox for the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
 
     async def _run(self) -> None:
         next_scan = 0.0

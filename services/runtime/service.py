@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ from services.runtime.relay import Relay
 from services.runtime.settings import InvalidSettings, Settings
 from services.runtime.telemetry import flush_traces, set_up_logs, set_up_traces
 from services.runtime.tracing import TracedApp
+
+logger = logging.getLogger(__name__)
 
 
 class Ports(msgspec.Struct, frozen=True):
@@ -51,12 +54,16 @@ class Service(msgspec.Struct, frozen=True):
             await each.start()
 
     async def close(self) -> None:
-        """Stop what runs beside the requests, then let go of the stores; call after the bus has stopped delivering."""
-        for each in self.background:
-            await each.stop()
-        await self.relay.stop()
-        await self.ports.files.stop()
-        await self.ports.documents.stop()
+        """Stop what runs beside the requests, then let go of the stores; call after the bus has stopped delivering.
+
+        Each is stopped whatever the others raise.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self.ports.documents.stop)
+            stack.push_async_callback(self.ports.files.stop)
+            stack.push_async_callback(self.relay.stop)
+            for each in reversed(self.background):
+                stack.push_async_callback(each.stop)
 
 
 Make = Callable[[Settings, Ports], Service]
@@ -95,14 +102,13 @@ def retry_policy(settings: Settings) -> RetryPolicy:
 @contextlib.asynccontextmanager
 async def running(service: Service) -> AsyncIterator[Service]:
     """A service on its own bus connection: stores, then bus, then relay; and back."""
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(service.close)
+        stack.push_async_callback(service.ports.bus.stop)
         await service.open()
         await service.ports.bus.start()
         await service.start()
         yield service
-    finally:
-        await service.ports.bus.stop()
-        await service.close()
 
 
 class _Server(uvicorn.Server):
@@ -168,7 +174,11 @@ def run(name: str, make: Make) -> None:
             runner.run(main(settings))
     except InvalidSettings as error:
         raise SystemExit(str(error)) from error
-    flush_traces()
+    except Exception as error:
+        logger.critical("cannot go on", exc_info=error)
+        raise SystemExit(1) from error
+    finally:
+        flush_traces()
 
 
 def _event_loop() -> asyncio.AbstractEventLoop:

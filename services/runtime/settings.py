@@ -1,11 +1,14 @@
 """Settings from the environment, prefix ``STAR_``: frozen, checked at start, secrets never printed."""
 
+import logging
+import math
 import os
 import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -112,6 +115,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def _check(self) -> None:
         if not re.fullmatch(r"[A-Z]{2}", self.country):
             raise InvalidSettings("STAR_COUNTRY must be two capital letters (ISO 3166-1 alpha-2)")
+        if self.log_level not in logging.getLevelNamesMapping():
+            raise InvalidSettings(f"STAR_LOG_LEVEL: {self.log_level} is none of DEBUG, INFO, WARNING and ERROR")
+        try:
+            ZoneInfo(self.time_zone)
+        except (KeyError, ValueError, OSError) as error:
+            raise InvalidSettings(f"STAR_TIME_ZONE: {self.time_zone} is no IANA time zone known here") from error
+        if not 0 <= self.trace_ratio <= 1:
+            raise InvalidSettings("STAR_TRACE_RATIO must be from 0 to 1")
+        for name in ("lease_s", "outbox_scan_s"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InvalidSettings(f"STAR_{name.upper()} must be a number of seconds above 0")
 
     def deployed(self) -> "Settings":
         """These settings; raises ``InvalidSettings`` unless they are of a deployed country."""

@@ -1,5 +1,7 @@
 """Signed entries and whole ledgers, made by the real functions."""
 
+import random
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 from contracts.ledger import LedgerKey
@@ -63,3 +65,13 @@ def a_receipt(fold: Fold, grant_id: str = "g1", names: set[str] | None = None) -
     record = fold.record(grant_id)
     assert record is not None
     return canonical(receipt_of([line_of(entry, names) for entry in fold.evidence(record)]))
+
+
+def bent_copies(content: bytes) -> Iterator[tuple[str, bytes]]:
+    """For every byte a copy in which it alone is another one, and where that is."""
+    chance, bent = random.Random(content), bytearray(content)
+    for position in range(len(content)):
+        mask = chance.randrange(1, 256)
+        bent[position] ^= mask
+        yield f"byte {position} of {content[max(0, position - 30) : position + 30]!r} ^ {mask}", bytes(bent)
+        bent[position] ^= mask

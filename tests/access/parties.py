@@ -24,7 +24,7 @@ GATEWAY = a_principal(Role.GATEWAY)
 
 
 def with_short_leases(settings: Settings, ports: Ports, changes: Mapping[str, object]) -> Service:
-    return make_service(msgspec.structs.replace(settings, lease_s=LEASE_S, **changes), ports)
+    return make_service(msgspec.structs.replace(settings, **{"lease_s": LEASE_S, **changes}), ports)
 
 
 def a_factory(factory_id: str = "f1", **fields: object) -> dict[str, object]:

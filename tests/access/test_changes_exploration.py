@@ -40,11 +40,13 @@ KEY = LedgerKey(new_signing_key())
 BUYER = "b1"
 Step = tuple[str, object, object]
 KINDS = (ReportKind.ASSESSMENT, ReportKind.PROGRESS)
+OF_RECORDS = frozenset(ENDS.values()) - {EntryKind.MEMBER_ADMITTED, EntryKind.GROUP_JOINED}
+"""What begins between a buyer and factories, of which its feed tells."""
 
 WINDOW = st.tuples(st.integers(-2, 4), st.one_of(st.none(), st.integers(0, 4)))
 RECORD = st.tuples(st.sampled_from(["f1", "f2"]), WINDOW, st.sampled_from([(), (1,), (2,)]))
 STEP = st.one_of(
-    st.tuples(st.just("begin"), st.sampled_from([kind for kind in ENDS.values() if "member" not in kind]), RECORD),
+    st.tuples(st.just("begin"), st.sampled_from(sorted(OF_RECORDS)), RECORD),
     st.tuples(st.just("end"), st.integers(0, 9), st.none()),
     st.tuples(st.just("publish"), st.sampled_from(["d1", "d2", "d3", "d4"]), st.none()),
     st.tuples(st.just("wait"), st.integers(1, 3), st.none()),

@@ -1,5 +1,6 @@
 """``star verify-ledger`` and the other commands on the ledger as a person types them, without a country."""
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from contracts.ledger import LedgerKey
 from tests.access.commands import star
 from tests.access.entries import KEY, STRANGER, a_receipt, a_rotated_ledger, lines_of
-from tests.support.star import StarRun, typed
+from tests.support.star import StarRun
 
 pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts:UserWarning")
 FOLD, ENTRIES = a_rotated_ledger()
@@ -94,16 +95,16 @@ def modes(folder: Path) -> dict[str, int]:
     return {name: (folder / name).stat().st_mode & 0o777 for name in wanted if (folder / name).exists()}
 
 
-async def test_the_ledger_of_a_running_country_is_fetched_and_verifies(tmp_path: Path) -> None:
+def test_the_ledger_of_a_running_country_is_fetched_and_verifies(tmp_path: Path) -> None:
     country = StarRun(tmp_path)
     try:
-        await country.start()
+        asyncio.run(country.start())
         anchor = kept_anchor(country.data)
-        told = await typed("ledger-key", "--url", country.url)
+        told = star("ledger-key", "--url", country.url)
         assert (told.returncode, told.stdout.strip()) == (0, anchor), told.stderr
-        fetched = await typed("export-ledger", tmp_path / "ledger", "--url", country.url)
+        fetched = star("export-ledger", tmp_path / "ledger", "--url", country.url)
         assert fetched.returncode == 0, fetched.stderr
-        refused = await typed("export-ledger", tmp_path / "other", "--url", country.url, "--user", "factory-1")
+        refused = star("export-ledger", tmp_path / "other", "--url", country.url, "--user", "factory-1")
         assert (refused.returncode, "not_permitted" in refused.stderr) == (2, True)
     finally:
         country.close()

@@ -119,6 +119,11 @@ async def test_half_an_entitlement_is_refused(service: Running, fields: dict[str
     assert code(await service.post("/api/v1/entitlements", BUYER, body)) == (400, "malformed")
 
 
+async def test_a_partner_s_last_day_does_not_lie_before_its_first(service: Running) -> None:
+    body = {"buyer_id": "b2", "starts_on": "2026-03-02", "ends_on": "2026-03-01"}
+    assert code(await service.post("/api/v1/entitlements", ADMIN, body)) == (400, "malformed")
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -9,8 +9,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from contracts.access import EntryKind
 from contracts.errors import Malformed, Refusal
@@ -28,7 +26,18 @@ from services.access.store.disclosures import Disclosures
 from services.access.usecases.disclosures import Disclosing
 from services.access.usecases.grants import EVERYWHERE
 from tests.access.commands import star
-from tests.access.entries import KEY, NOW, STRANGER, TODAY, a_fold, a_grant, a_receipt, lines_of, signed_next
+from tests.access.entries import (
+    KEY,
+    NOW,
+    STRANGER,
+    TODAY,
+    a_fold,
+    a_grant,
+    a_receipt,
+    bent_copies,
+    lines_of,
+    signed_next,
+)
 from tests.access.processes import Process, two_on_mongo, two_on_sqlite
 from tests.support.services import a_principal
 
@@ -218,17 +227,13 @@ def test_a_receipt_holds_what_the_ledger_holds() -> None:
     assert verified_ledger(lines_of(fold.after(0, limit=99)), anchor=KEY.id, noted=noted).epoch == fold.epoch
 
 
-@settings(max_examples=3, deadline=None)
-@given(mask=st.integers(1, 255))
 @pytest.mark.timeout(180)
-def test_a_change_of_any_byte_of_a_receipt_is_rejected(mask: int) -> None:
+def test_a_change_of_any_byte_of_a_receipt_is_rejected() -> None:
     content = the_receipt(a_disclosed_fold(is_ended=True))
-    bent = bytearray(content)
-    for position in range(len(content)):
-        bent[position] ^= mask
+    verified_disclosure(content)
+    for where, bent in bent_copies(content):
         with pytest.raises(NotGenuine):
-            verified_disclosure(bytes(bent))
-        bent[position] ^= mask
+            pytest.fail(f"{where}: {verified_disclosure(bent)}")
 
 
 def test_neither_kind_of_receipt_passes_for_the_other() -> None:
@@ -258,7 +263,6 @@ def test_a_factory_is_told_of_consents_from_paper_and_of_suspensions_and_of_noth
     found = list(notices(fold))
     assert [each.kind for each in found] == [NoticeKind.SHARING_SUSPENDED, NoticeKind.CONSENT_RECORDED]
     assert b"canary" not in msgspec.json.encode(found)
-    assert list(notices(fold, before=found[0].epoch)) == found[1:]
 
 
 @pytest.mark.filterwarnings("ignore:Cyclopts:UserWarning")

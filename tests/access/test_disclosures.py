@@ -28,6 +28,8 @@ from tests.access.disclosed import (
 from tests.access.parties import ADVISOR, BUYER, FACTORY, OTHER_FACTORY, access
 from tests.support.services import LEDGER_KEY, Running, a_principal, signed
 
+ANALYST = a_principal(Role.ANALYST)
+
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Running]:
@@ -47,7 +49,7 @@ async def test_nobody_is_answered_without_a_principal(service: Running, path: st
         ("POST", PATH, FACTORY, 403),
         ("POST", PATH, BUYER, 403),
         ("GET", PATH, ADVISOR, 403),
-        ("GET", PATH, BUYER, 403),
+        ("GET", PATH, ANALYST, 403),
         ("GET", f"{PATH}/d1", BUYER, 404),
         ("POST", f"{PATH}/d1/confirmation", LEADER, 404),
         ("POST", f"{PATH}/d1/confirmation", FACTORY, 404),
@@ -214,7 +216,8 @@ async def test_a_factory_is_told_what_was_shown_to_whom_and_why_but_no_name(serv
     ]
     assert (told[0]["reason"], told[0]["cycles"], told[0]["kinds"]) == (REASON, [2], ["assessment"])
     assert (told[0]["requested_as"], told[0]["confirmed_as"]) == ("team_leader", "administrator")
-    assert not {"lena", "amir", "ZT-7"} & set(str(told).split("'"))
+    for secret in ("lena", "amir", "ZT-7"):
+        assert secret not in str(told)
     assert await notices(service, OTHER_FACTORY) == []
     await end(service)
     assert [each["kind"] for each in await notices(service)][:2] == ["disclosure_ended"] * 2
@@ -263,7 +266,7 @@ async def test_what_was_disclosed_stands_after_a_restart(service: Running, tmp_p
         assert (await end(again)).status_code == 204
 
 
-async def test_a_receipt_is_for_the_factory_and_the_programme_once_it_was_confirmed(service: Running) -> None:
+async def test_a_receipt_for_the_factory_and_the_programme_is_there_once_it_was_confirmed(service: Running) -> None:
     await ask(service, buyer_ids=["b1", "b2"])
     assert (await service.get(f"{PATH}/d1/receipt", HEAD)).status_code == 404
     await confirm(service)
@@ -274,5 +277,5 @@ async def test_a_receipt_is_for_the_factory_and_the_programme_once_it_was_confir
         assert secret not in answer.text
         assert secret in (await service.get(f"{PATH}/d1/receipt", HEAD)).text
     assert (await service.get(f"{PATH}/d1/receipt", FACTORY)).content == answer.content
-    for stranger in (OTHER_FACTORY, BUYER, ADVISOR):
+    for stranger in (OTHER_FACTORY, ADVISOR):
         assert (await service.get(f"{PATH}/d1/receipt", stranger)).status_code == 404

@@ -5,8 +5,6 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from contracts.ledger import LedgerKey, NotGenuine
 from services.access.domain.consent.entry import Entry
@@ -23,6 +21,7 @@ from tests.access.entries import (
     a_grant,
     a_receipt,
     a_rotated_ledger,
+    bent_copies,
     lines_of,
     signed_next,
 )
@@ -51,16 +50,11 @@ def receipt_is_genuine(content: bytes) -> bool:
 
 
 @pytest.mark.parametrize(("content", "is_genuine"), [(RECEIPT, receipt_is_genuine), (LEDGER, ledger_is_genuine)])
-@settings(max_examples=4, deadline=None)
-@given(mask=st.integers(1, 255))
 @pytest.mark.timeout(180)
-def test_a_change_of_any_byte_is_rejected(content: bytes, is_genuine: Callable[[bytes], bool], mask: int) -> None:
+def test_a_change_of_any_byte_is_rejected(content: bytes, is_genuine: Callable[[bytes], bool]) -> None:
     assert is_genuine(content)
-    bent = bytearray(content)
-    for position in range(len(content)):
-        bent[position] ^= mask
-        assert not is_genuine(bytes(bent)), (position, content[max(0, position - 30) : position + 30])
-        bent[position] ^= mask
+    for where, bent in bent_copies(content):
+        assert not is_genuine(bent), where
 
 
 def test_a_ledger_tells_its_anchor_and_its_head() -> None:

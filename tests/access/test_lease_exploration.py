@@ -36,6 +36,10 @@ REVOKED = msgspec.structs.replace(
     GIVEN, epoch=2, previous_hash=GIVEN.hash, hash="2" * 64, kind=EntryKind.GRANT_REVOKED, kinds=(), starts_on=None
 )
 LEDGER = (GIVEN, REVOKED)
+JOINED, LEFT = (
+    msgspec.structs.replace(entry, kind=kind, buyer_id="", group_id="b", kinds=(), starts_on=None)
+    for entry, kind in ((GIVEN, EntryKind.GROUP_JOINED), (REVOKED, EntryKind.GROUP_LEFT))
+)
 PAID = msgspec.structs.replace(GIVEN, kind=EntryKind.ENTITLEMENT_GIVEN, grant_id="e", factory_id="", kinds=())
 
 
@@ -75,6 +79,8 @@ class Rules(NamedTuple):
     """How often a gateway restarts, and what is broken on purpose, to see that the exploration would tell."""
 
     restarts: int = 1
+    of_a_group: bool = False
+    """Whether what is given and taken back is a factory of a group, instead of a grant to a buyer."""
 
     counts_from_receipt: bool = False
     forgets_unknown: bool = False
@@ -82,12 +88,16 @@ class Rules(NamedTuple):
     never_waits: bool = False
     shares_a_name: bool = False
 
+    @property
+    def ledger(self) -> tuple[ConsentEntry, ConsentEntry]:
+        return (JOINED, LEFT) if self.of_a_group else LEDGER
 
-def replica_of(gateway: Believes) -> Replica:
+
+def replica_of(gateway: Believes, rules: Rules) -> Replica:
     replica = Replica(today=lambda: TODAY, clock=lambda: 0.0)
     replica.fold.apply(PAID)  # long ago: not one of the steps that are explored
     replica.fold.epoch, replica.fold.hash = 0, GENESIS
-    for entry in LEDGER[: gateway.applied]:
+    for entry in rules.ledger[: gateway.applied]:
         replica.fold.apply(entry)
     replica._lease_ends = gateway.left
     return replica
@@ -151,8 +161,8 @@ def message_moves(rest: State, message: Message, rules: Rules) -> Iterator[State
 
 @functools.cache
 def received(gateway: Believes, answer: Message, rules: Rules) -> Believes:
-    replica = replica_of(gateway)
-    told = ConsentAnswer(entries=LEDGER[answer.after : answer.epoch], epoch=answer.epoch, lease_s=LEASE)
+    replica = replica_of(gateway, rules)
+    told = ConsentAnswer(entries=rules.ledger[answer.after : answer.epoch], epoch=answer.epoch, lease_s=LEASE)
     replica.take(told, sent_at=0.0 if rules.counts_from_receipt else -float(answer.age))
     return Believes(gateway.life, replica.fold.epoch, max(0.0, replica.lease_left_s()))
 
@@ -169,14 +179,18 @@ def tick(state: State) -> State:
     return state._replace(messages=aged, leases=leases, gateways=gateways, unknown=unknown)
 
 
-def shows_what_was_revoked(state: State) -> bool:
-    return state.has_returned and any(shows(gateway) for gateway in state.gateways)
+def shows_what_was_revoked(state: State, rules: Rules) -> bool:
+    return state.has_returned and any(shows(gateway, rules) for gateway in state.gateways)
 
 
 @functools.cache
-def shows(gateway: Believes) -> bool:
-    replica = replica_of(gateway)
-    return replica.lease_left_s() > 0 and may_see(replica.fold, "b", "f", ReportKind.ASSESSMENT, TODAY)
+def shows(gateway: Believes, rules: Rules) -> bool:
+    replica = replica_of(gateway, rules)
+    if replica.lease_left_s() <= 0:
+        return False
+    if rules.of_a_group:
+        return "f" in replica.decide_group("b").factories
+    return may_see(replica.fold, "b", "f", ReportKind.ASSESSMENT, TODAY)
 
 
 def explored(gateways: int, in_flight: int, rules: Rules) -> tuple[int, int, bool]:
@@ -185,7 +199,7 @@ def explored(gateways: int, in_flight: int, rules: Rules) -> tuple[int, int, boo
     seen, waiting = {first}, deque([first])
     while waiting:
         state = waiting.popleft()
-        if shows_what_was_revoked(state):
+        if shows_what_was_revoked(state, rules):
             return len(seen), 0, True
         for following in moves(state, rules, in_flight):
             if following not in seen:
@@ -197,12 +211,17 @@ def explored(gateways: int, in_flight: int, rules: Rules) -> tuple[int, int, boo
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("gateways", "in_flight", "restarts"),
-    [(1, 1, 1), (1, 2, 0), (2, 1, 0)],
-    ids=["a gateway that restarts", "questions that overtake each other", "two gateways"],
+    ("gateways", "in_flight", "rules"),
+    [
+        (1, 1, Rules()),
+        (1, 1, Rules(of_a_group=True)),
+        (1, 2, Rules(restarts=0)),
+        (2, 1, Rules(restarts=0)),
+    ],
+    ids=["a gateway that restarts", "a factory of a group", "questions that overtake each other", "two gateways"],
 )
-def test_no_read_is_granted_after_a_revoke_returned(gateways: int, in_flight: int, restarts: int) -> None:
-    states, after, is_broken = explored(gateways, in_flight, Rules(restarts=restarts))
+def test_no_read_is_granted_after_a_revoke_returned(gateways: int, in_flight: int, rules: Rules) -> None:
+    states, after, is_broken = explored(gateways, in_flight, rules)
     assert not is_broken
     assert states > 10_000
     assert after > 1_000
@@ -217,6 +236,7 @@ def test_no_read_is_granted_after_a_revoke_returned(gateways: int, in_flight: in
         (1, Rules(forgets_unknown=True)),
         (1, Rules(forgets_unknown_epoch=True)),
         (1, Rules(never_waits=True)),
+        (1, Rules(never_waits=True, of_a_group=True)),
         (2, Rules(shares_a_name=True)),
     ],
     ids=[
@@ -224,6 +244,7 @@ def test_no_read_is_granted_after_a_revoke_returned(gateways: int, in_flight: in
         "no unknown lease after a start",
         "unknown leases know nothing",
         "revoke does not wait",
+        "leaving a group does not wait",
         "one name for two",
     ],
 )

@@ -1,5 +1,6 @@
 """``star verify-log`` and ``star export-log`` as a person types them."""
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from services.access.domain.reading import tail_of
 from tests.access.commands import star
 from tests.access.entries import KEY, NEXT_KEY, STRANGER
 from tests.access.logs import a_head, a_log, an_export
-from tests.support.star import StarRun, typed
+from tests.access.parties import a_factory
+from tests.support.star import StarRun
 
 pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts:UserWarning")
 PAGES, TAIL = a_log(KEY, KEY, NEXT_KEY)
@@ -81,17 +83,20 @@ def test_what_was_noted_is_spelt_as_it_was_printed(files: Mapping[str, Path]) ->
     assert (done.returncode, "PAGE:HASH" in done.stderr) == (2, True)
 
 
-async def test_the_log_of_a_running_country_is_fetched_and_verifies(tmp_path: Path) -> None:
+async def with_a_factory(country: StarRun) -> None:
+    await country.start()
+    async with country.as_user() as admin:
+        await admin.post("/factories", a_factory())
+
+
+def test_the_log_of_a_running_country_is_fetched_and_verifies(tmp_path: Path) -> None:
     country = StarRun(tmp_path)
     try:
-        await country.start()
+        asyncio.run(with_a_factory(country))
         anchor = LedgerKey((country.data / "ledger.key").read_text()).id
-        async with country.as_user() as admin:
-            factory = {"id": "f1", "name": "f1", "industry": "C14", "time_zone": "Asia/Amman"}
-            await admin.post("/factories", factory)
-        fetched = await typed("export-log", "f1", tmp_path / "log", "--url", country.url)
+        fetched = star("export-log", "f1", tmp_path / "log", "--url", country.url)
         assert fetched.returncode == 0, fetched.stderr
-        refused = await typed("export-log", "f1", tmp_path / "other", "--url", country.url, "--user", "factory-1")
+        refused = star("export-log", "f1", tmp_path / "other", "--url", country.url, "--user", "factory-1")
         assert (refused.returncode, "not_found" in refused.stderr) == (2, True)
     finally:
         country.close()

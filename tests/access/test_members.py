@@ -10,7 +10,7 @@ import pytest
 from contracts.access import ConsentAnswer, member_digest
 from contracts.visibility import Fold
 from services.runtime.identity import new_signing_key
-from tests.access.directory import PATCH_OP, Scim, ana, replaced
+from tests.access.directory import PATCH_OP, Scim, access_with_staff, ana, replaced
 from tests.access.parties import GATEWAY, access
 from tests.support.services import Running
 
@@ -85,3 +85,23 @@ async def test_a_member_who_could_not_be_taken_off_the_ledger_is_not_forgotten(t
         assert (await scim("GET", f"/Users/{user['id']}")).json()["active"] is True
         assert (await scim("DELETE", f"/Users/{user['id']}")).status_code == 204
         assert not (await ledger(running)).is_member("b1", "ana@buyer.example")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({"userName": "ana"}, 409), ({"userName": "ana", "active": False}, 409), ({"userName": "x" * 256}, 400)],
+)
+async def test_who_was_refused_another_name_acts_as_before(
+    tmp_path: Path, changes: dict[str, object], status: int
+) -> None:
+    async with access_with_staff(tmp_path) as running:
+        scim = Scim(running)
+        await scim.created(userName="ana")
+        bo = await scim.created(userName="bo")
+        for answer in (
+            await scim("PUT", f"/Users/{bo['id']}", ana(**changes)),
+            await scim("PATCH", f"/Users/{bo['id']}", replaced(**changes)),
+        ):
+            assert answer.status_code == status
+        assert (await scim("GET", f"/Users/{bo['id']}")).json() == bo
+        assert (await ledger(running)).is_member("b1", "bo")

@@ -1,6 +1,7 @@
 """Parties change: factories move, merge and leave, buyers close, and further parties join; their history tells."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,7 +23,6 @@ from tests.access.parties import (
     LEASE_S,
     OTHER_BUYER,
     OTHER_FACTORY,
-    a_factory,
     a_grant,
     access,
 )
@@ -50,20 +50,16 @@ async def move(service: Running, path: str, **body: object) -> Any:
     return await service.post(f"{path}/status", ADMIN, {"reason": "Because", **body})
 
 
-@pytest.mark.parametrize(("status", "following"), list(NEXT.items()))
+@pytest.mark.parametrize(("status", "wanted"), list(itertools.permutations(FactoryStatus, 2)))
 async def test_a_factory_takes_the_statuses_that_the_table_lists(
-    service: Running, status: FactoryStatus, following: frozenset[FactoryStatus]
+    service: Running, status: FactoryStatus, wanted: FactoryStatus
 ) -> None:
     into = {FactoryStatus.MERGED: "f2"}
     if status is not FactoryStatus.ACTIVE:
         assert (await move(service, F1, status=status, merged_into=into.get(status))).status_code == 201
-    for wanted in FactoryStatus:
-        if wanted is not status:
-            await service.post("/api/v1/factories", ADMIN, a_factory("fx", original_id="fx"))
-            answer = await move(service, F1, status=wanted, merged_into=into.get(wanted))
-            assert (answer.status_code == 201) == (wanted in following)
-            if answer.status_code == 201:
-                break
+    answer = await move(service, F1, status=wanted, merged_into=into.get(wanted))
+    assert answer.status_code == (201 if wanted in NEXT[status] else 409)
+    assert (await service.get(F1, ADMIN)).json()["status"] == (wanted if wanted in NEXT[status] else status)
 
 
 async def test_a_merger_names_an_active_factory_other_than_itself(service: Running) -> None:
@@ -103,9 +99,8 @@ async def test_what_changes_is_announced_as_it_is_now(service: Running) -> None:
 
 async def test_the_same_change_again_changes_nothing(service: Running) -> None:
     for _ in range(2):
-        told = await patch(service, F1, {"name": "Petra", "reason": "New owner"})
+        await patch(service, F1, {"name": "Petra", "reason": "New owner"})
         await move(service, F1, status="obsolete")
-    assert len(told["history"]) in {1, 2}
     assert len((await service.get(F1, ADMIN)).json()["history"]) == 2
 
 
@@ -214,7 +209,8 @@ async def test_nobody_is_a_group_by_saying_which_factories_it_has(service: Runni
 
 
 async def test_an_organisation_has_a_country_and_a_lei_that_can_be(service: Running) -> None:
-    for fields in ({"country": "Korea"}, {"country": "kr"}, {"lei": "x"}, {"kind": "club"}):
+    wrong = [{"country": country} for country in ("Korea", "kr", "K1", "KR\n")]
+    for fields in (*wrong, {"lei": "x"}, {"kind": "club"}):
         body = {"kind": "group", "name": "Levant", **fields}
         assert (await service.post("/api/v1/organisations", ADMIN, body)).status_code == 400
 

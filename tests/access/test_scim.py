@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.access.directory import ERROR, OTHER_DIRECTORY, PATCH_OP, USER, Scim, ana, replaced
-from tests.access.parties import access
+from tests.access.directory import ERROR, OTHER_DIRECTORY, PATCH_OP, USER, Scim, access_with_staff, ana, replaced
 from tests.support.services import Running
 
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Running]:
-    async with access(tmp_path, public_url="https://star.example/") as found:
+    async with access_with_staff(tmp_path) as found:
         yield found
 
 

@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from services.access.domain.verification import Line, verified_ledger
+from services.access.queries.entitlements import OLDEST_FIRST
+from services.runtime.documents import cursor_of
 from tests.access.buying import buy, code, end, left, spend, statement
 from tests.access.parties import ADMIN, BUYER, FACTORY, OTHER_BUYER, a_grant, access
 from tests.support.services import Running
@@ -87,3 +89,9 @@ async def test_credits_are_there_after_a_restart(service: Running, tmp_path: Pat
         assert await statement(again) == before
         assert (await spend(again, 2)).status_code == 201
         assert code(await spend(again, 3)) == (409, "no_credit")
+
+
+@pytest.mark.parametrize("epoch", ["text", None, 1.5])
+async def test_a_cursor_that_somebody_made_up_is_refused(service: Running, epoch: object) -> None:
+    made_up = cursor_of({"_id": "x", "epoch": epoch}, OLDEST_FIRST)
+    assert code(await service.get(f"/api/v1/statement?cursor={made_up}", BUYER)) == (400, "invalid_cursor")

@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from services.access.store.receivers import Receivers
+from services.access.store.receivers import Answered, Deciding, Receivers
 from tests.access.hooks import Hooks, Receiver, a_receiver, hooks
 from tests.support.eventually import eventually
 
@@ -93,6 +93,44 @@ async def test_a_revocation_is_answered_after_what_was_decided_before_it_is_on_i
         assert not revoking.done()
     async with asyncio.timeout(5):
         await revoking
+
+
+class Interrupted(Receivers):
+    """Lets something happen between the decision on a message and its first byte."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(allows_loopback=True)
+        self._meanwhile = meanwhile
+
+    async def send(self, url: str, headers: Mapping[str, str], body: bytes, deciding: Deciding) -> Answered:
+        @contextlib.asynccontextmanager
+        async def interrupted() -> AsyncIterator[None]:
+            async with deciding():
+                await self._meanwhile()
+                yield
+
+        return await super().send(url, headers, body, interrupted)
+
+
+async def test_a_revocation_in_the_moment_of_a_message_is_answered_when_that_has_left(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    revoking: list[asyncio.Task[None]] = []
+    were_early: list[bool] = []
+
+    async def revoked_meanwhile() -> None:
+        revoking.append(asyncio.create_task(interrupted.revoke()))
+        await asyncio.wait(revoking, timeout=0.3)
+        were_early.append(revoking[0].done())
+
+    async with hooks(tmp_path, receivers=Interrupted(revoked_meanwhile)) as interrupted:
+        await interrupted.share()
+        await interrupted.register(receiver.url)
+        await interrupted.publish()
+        await interrupted.look()
+        await revoking[0]
+    assert were_early == [False]
+    assert len(receiver.told("document.changed")) == 1
 
 
 async def test_nothing_is_received_about_what_was_revoked_before(tmp_path: Path, receiver: Receiver) -> None:

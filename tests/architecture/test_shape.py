@@ -24,8 +24,8 @@ BUSINESS_WORDS = re.compile(
 )
 MAX_LINES = 300
 MAX_FUNCTION_LINES = 40
-MAX_RUNTIME_LINES = 1_400
-MAX_ADAPTER_LINES = 3_600
+MAX_RUNTIME_LINES = 1_430
+MAX_ADAPTER_LINES = 3_550
 
 
 def python_files(*folders: str) -> list[Path]:
@@ -139,6 +139,13 @@ def test_the_runtime_stays_small_and_knows_no_business_word() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 assert not BUSINESS_WORDS.search(node.name.replace("_", " ")), f"{name_of(path)}: {node.name}"
+
+
+def test_no_file_is_given_out_by_an_address_of_its_own() -> None:
+    asked = [node for path in python_files(*CODE) for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    names = {node.attr for node in asked if isinstance(node, ast.Attribute)}
+    assert "put_object" in names
+    assert not [name for name in names if "presign" in name.lower()]
 
 
 @EVERY_FILE

@@ -94,7 +94,7 @@ async def run(
     chaos, factories = Chaos(country, judge, seed=seed), Factories(country, judge, seed=seed)
     readers = Readers(country, judge, seed=seed, pace=pace or Pace())
     going = Run(judge, chaos, factories)
-    making_trouble, sharing, _ = tasks = [asyncio.create_task(each.run()) for each in (chaos, factories, readers)]
+    making_trouble, sharing, reading = tasks = [asyncio.create_task(each.run()) for each in (chaos, factories, readers)]
     try:
         told = time.monotonic()
         while (going.reads < reads or len(going.withdrawals) < withdrawals) and not is_enough(judge):
@@ -108,7 +108,7 @@ async def run(
         await making_trouble
         factories.stop()
         await sharing
-        await asyncio.sleep(LEASE_S)
+        await _on([reading], for_s=LEASE_S)
         going.seconds = time.monotonic() - going.began
     finally:
         for task in tasks:
@@ -118,9 +118,9 @@ async def run(
     return going
 
 
-async def _on(tasks: Sequence[asyncio.Task[None]]) -> None:
+async def _on(tasks: Sequence[asyncio.Task[None]], *, for_s: float = POLL_S) -> None:
     """Let everybody go on for a moment; raises what ended one of them."""
-    done, _ = await asyncio.wait(tasks, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait(tasks, timeout=for_s, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         task.result()
 

@@ -18,6 +18,9 @@ pytestmark = [pytest.mark.servers, pytest.mark.crash, pytest.mark.timeout(4 * 36
 NOISE_S: Final = 5.0
 """What a busy machine may add to the lease for which a withdrawal waits at most."""
 
+MANY: Final = 1_000
+"""So many withdrawals meet gateways in trouble, whatever the seed."""
+
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
@@ -49,8 +52,9 @@ def test_nothing_is_shown_after_its_withdrawal_was_confirmed_whatever_fails(
     assert found.judge.stale.total() == 0
     for path in PATHS:
         assert found.judge.granted[path.name] > 0, f"{path.name} was never shown: nothing was tried"
-    longest_s = max((each.took_s for each in found.of_other_gateways()), default=0.0)
-    assert longest_s < LEASE_S + NOISE_S
+    beside_trouble = found.of_other_gateways()
+    assert beside_trouble or revokes < MANY
+    assert all(each.took_s < LEASE_S + NOISE_S for each in beside_trouble)
 
 
 @pytest.mark.parametrize("part", ["waiting", "guard"])

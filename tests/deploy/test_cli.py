@@ -13,7 +13,7 @@ from contracts.catalogue import SERVICES
 from deploy.cli import app
 from deploy.client import development_sign_in
 from deploy.demo.steps import Step
-from services.runtime.identity import verify_key_of
+from services.runtime.identity import new_signing_key, verify_key_of
 from tests.deploy.country import Columns, Country, a_file
 from tests.servers.ports import free_ports
 from tests.support.eventually import eventually
@@ -85,6 +85,14 @@ def test_a_star_that_does_not_run_is_said_so_at_once(tmp_path: Path, command: st
     path = a_file(tmp_path / "results.csv", [])
     sentence = amiss(star(command, path, "--url", f"http://127.0.0.1:{free_ports(1)[0]}"))
     assert sentence.startswith("STAR does not answer: ")
+
+
+def test_stores_that_do_not_answer_are_said_so() -> None:
+    nowhere, settings = free_ports(1)[0], {"environment": "deployed", "verify_key": verify_key_of(new_signing_key())}
+    stores = {"mongo_url": f"mongodb://127.0.0.1:{nowhere}", "amqp_url": f"amqp://127.0.0.1:{nowhere}"}
+    files = {"s3_url": f"http://127.0.0.1:{nowhere}", "s3_access_key": "star", "s3_secret_key": "secret"}
+    variables = {f"STAR_{name.upper()}": value for name, value in {**settings, **stores, **files}.items()}
+    assert amiss(star("outbox", variables=variables)) == "The documents cannot be reached just now."
 
 
 def test_a_port_that_is_taken_is_named_and_nothing_is_made(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from uvicorn.middleware.proxy_headers import _TrustedHosts
 
 import contracts
 from contracts.catalogue import SERVICES
@@ -83,6 +84,14 @@ def test_the_gateway_is_told_where_every_service_listens() -> None:
     environment = PARTS["gateway"]["environment"]
     for service in SERVICES:
         assert environment[f"STAR_{service.upper()}_URL"] == f"http://{service}:{environment['STAR_PORT']}"
+
+
+def test_the_gateway_believes_a_proxy_on_this_machine_and_nobody_outside() -> None:
+    allowed = variables(DEPLOY / "compose.env.example")["FORWARDED_ALLOW_IPS"]
+    assert PARTS["gateway"]["environment"]["FORWARDED_ALLOW_IPS"] == f"${{FORWARDED_ALLOW_IPS:-{allowed}}}"
+    proxies = _TrustedHosts(allowed)
+    assert "172.18.0.1" in proxies, "as Docker's networks begin"
+    assert "203.0.113.7" not in proxies
 
 
 def test_no_secret_has_a_default_that_would_work() -> None:

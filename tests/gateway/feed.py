@@ -23,7 +23,7 @@ class FedConsent:
         self.entries: list[ConsentEntry] = []
         self._partners: set[str] = set()
         self.is_answering = True
-        self.acknowledged = 0
+        self.acknowledged: dict[str, int] = {}
         self.news = asyncio.Event()
 
     def give(self, grant_id: str, factory_id: str, buyer_id: str = "b1", *kinds: ReportKind) -> None:
@@ -38,6 +38,12 @@ class FedConsent:
 
     def revoke(self, grant_id: str, factory_id: str, buyer_id: str = "b1") -> None:
         self._add(EntryKind.GRANT_REVOKED, grant_id, factory_id, buyer_id)
+
+    def join(self, factory_id: str, group_id: str = "g1") -> None:
+        self._add(EntryKind.GROUP_JOINED, factory_id, factory_id, "", group_id=group_id)
+
+    def leave(self, factory_id: str, group_id: str = "g1") -> None:
+        self._add(EntryKind.GROUP_LEFT, factory_id, factory_id, "", group_id=group_id)
 
     def _add(self, kind: EntryKind, grant_id: str, factory_id: str, buyer_id: str, **more: Any) -> None:
         epoch = len(self.entries) + 1
@@ -56,12 +62,12 @@ class FedConsent:
         self.news.set()
         self.news = asyncio.Event()
 
-    async def follow(self, gateway: str, *, after: int, entry_hash: str, wait_s: float) -> ConsentAnswer:  # noqa: ARG002
+    async def follow(self, gateway: str, *, after: int, entry_hash: str, wait_s: float) -> ConsentAnswer:
         if not self.is_answering:
             raise ConnectionError("access is down")
         if after and (after > len(self.entries) or self.entries[after - 1].hash != entry_hash):
             raise DoesNotConnect("another ledger")
-        self.acknowledged = after
+        self.acknowledged[gateway] = after
         if len(self.entries) == after:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
@@ -71,9 +77,13 @@ class FedConsent:
         entries = tuple(self.entries[after:])
         return ConsentAnswer(entries=entries, epoch=len(self.entries), lease_s=LEASE_S)
 
-    async def heard(self) -> None:
-        """Return when the gateway has acknowledged everything that is on the ledger."""
-        await eventually(lambda: self.acknowledged == len(self.entries), saying="the gateway has read the ledger")
+    async def heard(self, gateways: int = 1) -> None:
+        """Return when so many gateways have each acknowledged everything that is on the ledger."""
+
+        def have_read() -> bool:
+            return list(self.acknowledged.values()) == [len(self.entries)] * gateways
+
+        await eventually(have_read, saying=f"{gateways} gateways have read the ledger")
 
 
 class KeptReads:
@@ -83,6 +93,7 @@ class KeptReads:
         self.batches: list[ReadBatch] = []
         self.failure: Exception | None = None
         self.hold: asyncio.Event | None = None
+        self.is_held = False
 
     @property
     def reads(self) -> list[Read]:
@@ -91,6 +102,7 @@ class KeptReads:
 
     async def put(self, batch: bytes) -> None:
         if self.hold is not None:
+            self.is_held = True
             await self.hold.wait()
         if self.failure is not None:
             raise self.failure

@@ -7,14 +7,15 @@ from typing import Literal
 
 from contracts.vocabulary import ReportKind
 
-Paper = Literal["grant", "disclosure", "entitlement", "suspension", "closing"]
+Paper = Literal["grant", "disclosure", "entitlement", "suspension", "closing", "membership"]
 
 
 @dataclass
 class Written:
     """Something that was put on paper, and whether it was taken back since.
 
-    An entitlement without a factory is for every factory; no cycles are every cycle; no last day is for ever.
+    An entitlement without a factory is for every factory; no cycles are every cycle; no last day is for ever. Of a
+    membership the buyer is the group, which it is for as long as it is not taken back.
     """
 
     paper: Paper
@@ -68,6 +69,10 @@ class Model:
         if closed:
             return False
         return bool(disclosed) or (not suspended and bool(granted) and bool(paid))
+
+    def has(self, group_id: str, factory_id: str) -> bool:
+        """Whether the factory belongs to the group."""
+        return bool(self._some("membership", group_id, factory_id))
 
     def _some(self, paper: Paper, buyer_id: str, factory_id: str) -> list[Written]:
         return [

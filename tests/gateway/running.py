@@ -21,6 +21,7 @@ from gateway.inprocess import InProcessUpstream
 from gateway.upstream import HttpUpstream, Upstream
 from services.runtime.settings import Settings
 from tests.gateway.feed import LEASE_S, FedConsent, KeptReads
+from tests.support.eventually import eventually
 from tests.support.services import settings_for
 
 DOCUMENT: dict[str, Any] = {
@@ -43,6 +44,7 @@ USERS = (
     DevUser("factory", "A factory", frozenset({Role.FACTORY}), "f1"),
     DevUser("other-factory", "Another factory", frozenset({Role.FACTORY}), "f2"),
     DevUser("buyer", "A buyer", frozenset({Role.BUYER}), "b1"),
+    DevUser("group", "A group", frozenset({Role.GROUP}), "g1"),
     DevUser("nobody", "No role", frozenset()),
 )
 
@@ -133,15 +135,25 @@ async def serving(app: Any) -> AsyncIterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
-    running = asyncio.create_task(server._serve([listener]))
-    while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
-        await asyncio.sleep(0.005)
+    await server.startup([listener])
+    await server.on_tick(0)
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        server.should_exit = server.force_exit = True
-        await running
-        listener.close()
+        await _end(server)
+
+
+async def _end(server: uvicorn.Server) -> None:
+    """Hang up; uvicorn itself would wait for two tenths of a second, also for nobody."""
+    for listening in server.servers:
+        listening.close()
+    state = server.server_state
+    for connection in list(state.connections):
+        connection.shutdown()
+    for _ in range(100):
+        if not (state.connections or state.tasks):
+            return
+        await asyncio.sleep(0.001)
 
 
 @dataclass
@@ -166,6 +178,12 @@ class Door:
             headers["authorization"] = f"Bearer {await self.token(user)}"
         async with self.http.request(method, self.url + path, headers=headers, **options) as answer:
             return Got(answer.status, {k.lower(): v for k, v in answer.headers.items()}, await answer.read())
+
+    async def no_lease(self, consent: FedConsent) -> None:
+        """Let access fall silent, and return when the lease has run out."""
+        consent.is_answering = False
+        replica = self.gateway.app._proxy._replica
+        await eventually(lambda: replica.lease_left_s() <= 0, saying="the lease runs out")
 
 
 @dataclass

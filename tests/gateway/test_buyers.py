@@ -46,12 +46,6 @@ def principal_of(service: Scripted) -> Principal:
     return Verifier(verify_key_of(SIGNING_KEY)).principal(service.seen[-1].headers["authorization"])
 
 
-async def no_lease(door: Door, consent: FedConsent) -> None:
-    consent.is_answering = False
-    replica = door.gateway.app._proxy._replica
-    await eventually(lambda: replica.lease_left_s() <= 0, saying="the lease runs out")
-
-
 async def test_a_buyer_reads_a_shared_report_at_an_epoch(door: Door) -> None:
     got = await door.ask("GET", "/api/v1/reports/r1", "buyer")
     assert (got.status, got.body) == (200, b"the report")
@@ -81,7 +75,7 @@ async def test_what_a_service_gives_out_by_mistake_stays_here(door: Door, servic
 
 
 async def test_without_a_lease_a_buyer_is_told_to_come_back(door: Door, service: Scripted, consent: FedConsent) -> None:
-    await no_lease(door, consent)
+    await door.no_lease(consent)
     got = await door.ask("GET", "/api/v1/reports/r1", "buyer")
     assert (got.status, got.json()["code"], got.headers["retry-after"]) == (503, "consent_unknown", "2")
     assert service.seen == []
@@ -89,12 +83,12 @@ async def test_without_a_lease_a_buyer_is_told_to_come_back(door: Door, service:
 
 @pytest.mark.parametrize("user", ["admin", "factory"])
 async def test_staff_and_factories_need_no_lease(door: Door, consent: FedConsent, user: str) -> None:
-    await no_lease(door, consent)
+    await door.no_lease(consent)
     assert (await door.ask("GET", "/api/v1/reports/r1", user)).status == 200
 
 
 async def test_a_lease_comes_back_with_access(door: Door, consent: FedConsent) -> None:
-    await no_lease(door, consent)
+    await door.no_lease(consent)
     consent.is_answering = True
 
     async def is_served() -> bool:
@@ -146,7 +140,7 @@ async def test_a_lease_that_ran_out_before_the_first_byte_sends_nothing(
     service.hold = asyncio.Event()
     asking = asyncio.create_task(door.ask("GET", "/api/v1/reports/r1", "buyer"))
     await eventually(lambda: service.seen, saying="the service has the request")
-    await no_lease(door, consent)
+    await door.no_lease(consent)
     service.hold.set()
     got = await asking
     assert got.status == 503

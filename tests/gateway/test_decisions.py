@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Final
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,7 @@ ENTRIES: Final[Mapping[Paper, tuple[EntryKind, EntryKind]]] = {
     "entitlement": (EntryKind.ENTITLEMENT_GIVEN, EntryKind.ENTITLEMENT_ENDED),
     "suspension": (EntryKind.SHARING_SUSPENDED, EntryKind.SHARING_RESUMED),
     "closing": (EntryKind.BUYER_CLOSED, EntryKind.BUYER_REOPENED),
+    "membership": (EntryKind.GROUP_JOINED, EntryKind.GROUP_LEFT),
 }
 Asked = tuple[str, str, ReportKind, int]
 
@@ -46,15 +48,24 @@ class World:
         self._ledger = FedConsent()
 
     def write(self, paper: Written) -> None:
+        if paper.paper == "membership":  # a factory belongs to one group at most: it leaves before it joins
+            for present in [each for each in self.standing() if each.paper == "membership"]:
+                if present.factory_id == paper.factory_id:
+                    self.take_back(present)
+            self._ledger.join(paper.factory_id, paper.buyer_id)
+        else:
+            content = {"kinds": tuple(paper.kinds), "cycles": tuple(paper.cycles)}
+            days = {"starts_on": paper.first_day, "ends_on": paper.last_day}
+            self._ledger._add(ENTRIES[paper.paper][0], paper.id, paper.factory_id, paper.buyer_id, **content, **days)
         self.model.write(paper)
-        content = {"kinds": tuple(paper.kinds), "cycles": tuple(paper.cycles)}
-        days = {"starts_on": paper.first_day, "ends_on": paper.last_day}
-        self._ledger._add(ENTRIES[paper.paper][0], paper.id, paper.factory_id, paper.buyer_id, **content, **days)
         self._follow()
 
     def take_back(self, paper: Written) -> None:
         self.model.take_back(paper.id)
-        self._ledger._add(ENTRIES[paper.paper][1], paper.id, paper.factory_id, paper.buyer_id)
+        if paper.paper == "membership":
+            self._ledger.leave(paper.factory_id, paper.buyer_id)
+        else:
+            self._ledger._add(ENTRIES[paper.paper][1], paper.id, paper.factory_id, paper.buyer_id)
         self._follow()
 
     def standing(self) -> list[Written]:
@@ -74,6 +85,20 @@ class World:
             "last check of a list": self.replica.stands(everything, None),
         }
 
+    def answers_to_group(self, asked: Asked) -> dict[str, bool]:
+        """The same for a group that has the buyer's id, and sees every kind and cycle of its factories."""
+        group_id, factory_id, kind, cycle = asked
+        decision = self.replica.decide_group(group_id)
+        nothing = Decision("", {}, 0, group_id=group_id)
+        everything = msgspec.structs.replace(nothing, factories=frozenset({factory_id}))
+        return {
+            "model": self.model.has(group_id, factory_id),
+            "single decision": factory_id in decision.factories,
+            "kept answer": decision.shares[kind].covers(factory_id, cycle),
+            "last check of one document": self.replica.stands(nothing, Subject(factory_id, (kind,), cycle)),
+            "last check of a list": self.replica.stands(everything, None),
+        }
+
     def _follow(self) -> None:
         entries = tuple(self._ledger.entries[self.replica.fold.epoch :])
         answer = ConsentAnswer(entries=entries, epoch=len(self._ledger.entries), lease_s=1.0)
@@ -81,9 +106,9 @@ class World:
 
 
 def disagreements(world: World, asked: Asked) -> Iterator[str]:
-    found = world.answers(asked)
-    if len(set(found.values())) > 1:
-        yield f"{asked} {world.today}: {found}"
+    for found in (world.answers(asked), world.answers_to_group(asked)):
+        if len(set(found.values())) > 1:
+            yield f"{asked} {world.today}: {found}"
 
 
 def a_step(world: World, chance: random.Random, number: int) -> None:
@@ -93,7 +118,7 @@ def a_step(world: World, chance: random.Random, number: int) -> None:
     if standing and chance.random() < 0.35:
         world.take_back(chance.choice(standing))
         return
-    paper: Paper = chance.choices(tuple(ENTRIES), weights=(12, 4, 12, 1, 1))[0]
+    paper: Paper = chance.choices(tuple(ENTRIES), weights=(12, 4, 12, 1, 1, 4))[0]
     first_day = FIRST_DAY + timedelta(chance.randrange(-12, 5))
     has_content = paper in {"grant", "disclosure"}
     written = Written(

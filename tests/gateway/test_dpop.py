@@ -73,7 +73,11 @@ def unsigned(proof: str) -> str:
     return f"{base64.urlsafe_b64encode(msgspec.json.encode(header)).decode().rstrip('=')}.{claims}."
 
 
-NOW = int(time.time())
+def seconds_from_now(seconds: float) -> int:
+    """Reckoned when the proof is made, which may be long after this module was read."""
+    return int(time.time() + seconds)
+
+
 OTHER = Machine()
 HUGE = Machine(rsa.generate_private_key(public_exponent=3, key_size=2048), "RS256")
 WRONG: dict[str, Callable[[str], Request]] = {
@@ -106,8 +110,8 @@ WRONG: dict[str, Callable[[str], Request]] = {
     "a user in the address": lambda t: asking(MACHINE.proof(t, htu="https://a@star.example/api/v1/reports")),
     "a path alone": lambda t: asking(MACHINE.proof(t, htu="/api/v1/reports")),
     "an address that is a number": lambda t: asking(MACHINE.proof(t, htu=7)),
-    "too old": lambda t: asking(MACHINE.proof(t, iat=NOW - OLDEST_S - 30)),
-    "from the future": lambda t: asking(MACHINE.proof(t, iat=NOW + SKEW_S + 30)),
+    "too old": lambda t: asking(MACHINE.proof(t, iat=seconds_from_now(-OLDEST_S - 30))),
+    "from the future": lambda t: asking(MACHINE.proof(t, iat=seconds_from_now(SKEW_S + 30))),
     "at no time": lambda t: asking(MACHINE.proof(t, iat=...)),
     "at a word": lambda t: asking(MACHINE.proof(t, iat="now")),
     "at true": lambda t: asking(MACHINE.proof(t, iat=True)),

@@ -67,8 +67,7 @@ async def test_a_refusal_to_a_buyer_names_the_epoch(door: Door, service: Scripte
     service.headers += [(b"star-factory", b"f2"), (b"star-kind", b"assessment")]
     unseen = await door.ask("GET", "/api/v1/reports/r2", "buyer")
     malformed = await door.ask("GET", "/api/v1/reports", "buyer", headers=at_least("x"))
-    consent.is_answering = False
-    await asyncio.sleep(LEASE_S + 0.3)
+    await door.no_lease(consent)
     unknown = await door.ask("GET", "/api/v1/reports", "buyer")
     assert [(got.status, got.headers["star-epoch"]) for got in (unseen, malformed, unknown)] == [
         (404, "2"),

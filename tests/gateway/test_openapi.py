@@ -20,6 +20,7 @@ def document(path: str, schema: dict[str, Any], **paths: Any) -> dict[str, Any]:
     }
 
 
+NULL = {"type": "null"}
 PAGE = {"type": "object", "properties": {"items": {"type": "array"}}}
 ACCESS = document("/api/v1/factories", PAGE)
 REPORTING = document("/api/v1/reports", {"type": "object"})
@@ -126,3 +127,79 @@ def test_the_merged_document_is_a_table_of_routes() -> None:
     route = routes.find("/api/v1/reports")
     assert route is not None
     assert (route.service, route.methods) == ("reporting", frozenset({"GET", "HEAD"}))
+
+
+def with_schemas(**schemas: Any) -> dict[str, Any]:
+    """A document whose one answer refers to all of these schemas by the generator's names."""
+    found = document("/api/v1/factories", {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in schemas]})
+    found["components"]["schemas"] |= schemas
+    return found
+
+
+def test_a_generic_class_is_named_after_what_it_is_about_and_not_after_a_module() -> None:
+    service = with_schemas(**{"Listing_services.assessment.api.views.Visit_": {"type": "object", "title": "Listing"}})
+    schemas = merge({"assessment": service})["components"]["schemas"]
+    assert schemas["VisitListing"]["title"] == "VisitListing"
+    assert schemas["Page"]["oneOf"] == [{"$ref": "#/components/schemas/VisitListing"}]
+
+
+def test_two_generic_classes_of_one_name_are_refused() -> None:
+    schemas: dict[str, Any] = {f"Listing_services.assessment.{module}.Visit_": {} for module in ("api", "domain")}
+    with pytest.raises(ValueError, match="one name"):
+        merge({"assessment": with_schemas(**schemas)})
+
+
+def test_what_the_generator_made_up_is_left_out() -> None:
+    kind = {"type": "string", "enum": ["a", "b"], "default": "b", "examples": ["qXwZ"]}
+    items = {"type": "array", "items": {"oneOf": [{"type": "string"}, {}]}}
+    named = {"type": "object", "properties": {"examples": {"type": "string"}}}
+    schemas = merge({"access": with_schemas(Kind=kind, Items=items, Named=named)})["components"]["schemas"]
+    assert schemas["Kind"] == {"type": "string", "enum": ["a", "b"]}
+    assert schemas["Items"]["items"] == {"type": "string"}
+    assert schemas["Named"] == named
+
+
+def test_a_default_of_one_property_does_not_make_two_of_a_type_that_services_share() -> None:
+    kind = {"type": "string", "enum": ["a", "b"]}
+    reporting = document("/api/v1/reports", {"$ref": "#/components/schemas/Kind"})
+    reporting["components"]["schemas"]["Kind"] = {**kind, "default": "b"}
+    merged = merge({"access": with_schemas(Kind=kind), "reporting": reporting})
+    assert [name for name in merged["components"]["schemas"] if name.endswith("Kind")] == ["Kind"]
+
+
+@pytest.mark.parametrize(
+    ("media_type", "schema"),
+    [
+        ("application/pdf", {"type": "string", "format": "binary"}),
+        ("application/zip", {"type": "string", "format": "binary"}),
+        ("text/csv; charset=utf-8", {"type": "string"}),
+        ("application/x-ndjson", {"type": "string"}),
+    ],
+)
+def test_a_file_is_bytes_and_a_text_is_text(media_type: str, schema: dict[str, str]) -> None:
+    service = document("/api/v1/factories", PAGE)
+    answer = service["paths"]["/api/v1/factories"]["get"]["responses"]["200"]
+    answer["content"] = {media_type: {"schema": {"type": "string"}}}
+    told = merge({"access": service})["paths"]["/api/v1/factories"]["get"]["responses"]["200"]
+    assert told["content"] == {media_type: {"schema": schema}}
+
+
+def test_the_first_paragraph_of_a_docstring_is_the_summary() -> None:
+    service = document("/api/v1/factories", PAGE)
+    service["paths"]["/api/v1/factories"]["get"]["description"] = "List all,\nby name.\n\nOthers are not\nlisted."
+    operation = merge({"access": service})["paths"]["/api/v1/factories"]["get"]
+    assert (operation["summary"], operation["description"]) == ("List all, by name", "Others are not\nlisted.")
+
+
+def test_the_example_of_what_refers_to_itself_ends() -> None:
+    node = {"type": "object", "properties": {"parent": {"oneOf": [{"$ref": "#/components/schemas/Node"}, NULL]}}}
+    branch = {
+        "type": "object",
+        "properties": {"items": {"type": "array", "items": {"$ref": "#/components/schemas/Branch"}}},
+    }
+    leaf = {"type": "object", "properties": {"leaf": {"$ref": "#/components/schemas/Leaf"}}}
+    for name, schema in (("Node", node), ("Branch", branch), ("Leaf", leaf)):
+        merged = merge({"access": with_schemas(**{name: schema})})
+        assert (
+            "example" in merged["paths"]["/api/v1/factories"]["get"]["responses"]["200"]["content"]["application/json"]
+        )

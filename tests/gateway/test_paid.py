@@ -65,10 +65,6 @@ def is_of(service: Scripted, cycle: int, kind: ReportKind = ReportKind.ASSESSMEN
     service.headers = [*marks.items(), (b"content-type", b"application/pdf")]
 
 
-async def read(ledger: Ledger) -> None:
-    await ledger.heard()
-
-
 async def statuses(door: Door, service: Scripted, cycle: int, kind: ReportKind = ReportKind.ASSESSMENT) -> set[int]:
     is_of(service, cycle, kind)
     return {(await door.ask("GET", path, "buyer")).status for path in PATHS}
@@ -86,17 +82,17 @@ async def test_a_grant_shows_a_participant_nothing_until_it_is_paid(
     door: Door, service: Scripted, ledger: Ledger
 ) -> None:
     ledger.grant()
-    await read(ledger)
+    await ledger.heard()
     assert await statuses(door, service, 1) == {404}
     assert not (await told(door, service)).scope().factories
     ledger.pay(1)
-    await read(ledger)
+    await ledger.heard()
     assert await statuses(door, service, 1) == {200}
 
 
 async def test_what_is_paid_shows_nothing_without_a_grant(door: Door, service: Scripted, ledger: Ledger) -> None:
     ledger.pay(1)
-    await read(ledger)
+    await ledger.heard()
     assert await statuses(door, service, 1) == {404}
 
 
@@ -106,7 +102,7 @@ async def test_a_participant_sees_the_cycle_it_paid_for_and_no_other(
 ) -> None:
     ledger.grant()
     ledger.pay(2)
-    await read(ledger)
+    await ledger.heard()
     assert {cycle: await statuses(door, service, cycle, kind) for cycle in (1, 2, 3)} == {1: {404}, 2: {200}, 3: {404}}
     shares = (await told(door, service)).shares
     assert shares[kind] == Shared(by_cycle=((2, frozenset({"f1"})),))
@@ -121,7 +117,7 @@ async def test_an_entitlement_that_ends_cuts_a_download(door: Door, service: Scr
 
     ledger.grant()
     ledger.pay(2)
-    await read(ledger)
+    await ledger.heard()
     is_of(service, 2)
     service.chunks = chunks
     headers = {"authorization": f"Bearer {await door.token('buyer')}"}
@@ -140,17 +136,17 @@ async def test_a_disclosure_shows_its_kind_and_cycles_without_consent_and_credit
     door: Door, service: Scripted, ledger: Ledger
 ) -> None:
     ledger.disclose(ReportKind.ASSESSMENT, cycles=(2,))
-    await read(ledger)
+    await ledger.heard()
     assert [await statuses(door, service, cycle) for cycle in (1, 2)] == [{404}, {200}]
     assert await statuses(door, service, 2, ReportKind.IMPROVEMENT_PLAN) == {404}
     ledger.end_disclosure()
-    await read(ledger)
+    await ledger.heard()
     assert await statuses(door, service, 2) == {404}
 
 
 async def test_a_disclosure_is_over_after_its_last_day(door: Door, service: Scripted, ledger: Ledger) -> None:
     ledger.disclose(ReportKind.ASSESSMENT, ends_on=date(2020, 1, 31))
-    await read(ledger)
+    await ledger.heard()
     assert await statuses(door, service, 2) == {404}
 
 
@@ -160,12 +156,12 @@ async def test_a_gateway_that_starts_anew_decides_alike(
     ledger.grant()
     ledger.pay(2)
     ledger.disclose(ReportKind.IMPROVEMENT_PLAN, cycles=(7,))
-    await read(ledger)
+    await ledger.heard()
     async with (
         upstream_to("inprocess", service) as upstream,
         a_gateway(tmp_path / "anew", everywhere(upstream), ledger) as again,
     ):
+        await ledger.heard(gateways=2)
         for each in (door, again):
-            await read(ledger)
             assert [await statuses(each, service, cycle) for cycle in (1, 2)] == [{404}, {200}]
             assert await statuses(each, service, 7, ReportKind.IMPROVEMENT_PLAN) == {200}

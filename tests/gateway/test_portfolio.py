@@ -16,10 +16,10 @@ import pytest
 from contracts.vocabulary import ReportKind
 from gateway.manifest import INDEX
 from gateway.recording import ReadNotRecorded
-from tests.gateway.feed import LEASE_S, FedConsent, KeptReads
-from tests.gateway.running import Door, a_gateway, everywhere, upstream_to
+from tests.gateway.feed import FedConsent, KeptReads
+from tests.gateway.running import Door, a_following_gateway
 from tests.gateway.shelf import Shelf
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, until_still
 
 MB = 1024 * 1024
 ALL = {
@@ -56,16 +56,8 @@ def reads() -> KeptReads:
 async def door(
     request: pytest.FixtureRequest, shelf: Shelf, consent: FedConsent, reads: KeptReads, tmp_path: Path
 ) -> AsyncIterator[Door]:
-    async with (
-        upstream_to(request.param, shelf) as upstream,
-        a_gateway(tmp_path, everywhere(upstream), consent, read_sink=reads) as door,
-    ):
-        await has_heard(consent)
+    async with a_following_gateway(request.param, shelf, consent, tmp_path, read_sink=reads) as door:
         yield door
-
-
-async def has_heard(consent: FedConsent) -> None:
-    await consent.heard()
 
 
 async def portfolio(door: Door, query: str = "", user: str = "buyer") -> zipfile.ZipFile:
@@ -155,7 +147,7 @@ async def test_what_a_service_lists_by_mistake_is_not_in_it(door: Door, shelf: S
 async def test_a_kind_that_is_not_shared_is_not_in_it(door: Door, shelf: Shelf, consent: FedConsent) -> None:
     shelf.plans["p9"] = ("f9", 1)
     consent.give("g9", "f9", "b1", ReportKind.ASSESSMENT)
-    await has_heard(consent)
+    await consent.heard()
     assert states(await portfolio(door))["withdrawn"] == {"p9"}
 
 
@@ -164,7 +156,7 @@ async def test_what_is_withdrawn_before_its_turn_is_left_out(door: Door, shelf: 
     asking = asyncio.create_task(portfolio(door))
     await eventually(lambda: "reports/r3?" in shelf.seen, saying="the third report is asked for")
     consent.revoke("g2", "f2")
-    await has_heard(consent)
+    await consent.heard()
     shelf.go_on.set()
     found = await asking
     assert states(found) == {"included": {"r1", "r2", "p1"}, "withdrawn": {"r3", "p2"}}
@@ -179,9 +171,9 @@ async def test_what_is_withdrawn_while_it_is_put_on_record_is_left_out(
     await eventually(lambda: "reports/r3?" in shelf.seen, saying="the third report is asked for")
     reads.hold = asyncio.Event()
     shelf.go_on.set()
-    await asyncio.sleep(0.1)
+    await eventually(lambda: reads.is_held, saying="the read is put on record")
     consent.revoke("g2", "f2")
-    await has_heard(consent)
+    await consent.heard()
     reads.hold.set()
     assert states(await asking) == {"included": {"r1", "r2", "p1"}, "withdrawn": {"r3", "p2"}}
 
@@ -191,7 +183,7 @@ async def test_what_is_withdrawn_after_its_turn_is_told(door: Door, shelf: Shelf
     asking = asyncio.create_task(portfolio(door))
     await eventually(lambda: "reports/r3?" in shelf.seen, saying="the third report is asked for")
     consent.revoke("g1", "f1")
-    await has_heard(consent)
+    await consent.heard()
     shelf.go_on.set()
     found = await asking
     assert states(found) == {
@@ -224,7 +216,7 @@ async def test_what_is_withdrawn_while_it_is_sent_breaks_the_download_off(
 
     await eventually(is_stuck, saying="a piece waits for its reader")
     consent.revoke("g1", "f1")
-    await has_heard(consent)
+    await consent.heard()
     with pytest.raises(aiohttp.ClientPayloadError):
         async with asyncio.timeout(5):
             await answer.content.read()
@@ -234,8 +226,7 @@ async def test_what_is_withdrawn_while_it_is_sent_breaks_the_download_off(
 async def test_a_download_is_broken_off_when_the_lease_runs_out(door: Door, shelf: Shelf, consent: FedConsent) -> None:
     shelf.held = "plans/p2"
     answer = await begun(door)
-    consent.is_answering = False
-    await asyncio.sleep(LEASE_S + 0.2)
+    await door.no_lease(consent)
     shelf.go_on.set()
     with pytest.raises(aiohttp.ClientPayloadError):
         await answer.content.read()
@@ -243,9 +234,7 @@ async def test_a_download_is_broken_off_when_the_lease_runs_out(door: Door, shel
 
 
 async def test_without_a_lease_nothing_begins(door: Door, shelf: Shelf, consent: FedConsent) -> None:
-    consent.is_answering = False
-    replica = door.gateway.app._proxy._replica
-    await eventually(lambda: replica.lease_left_s() <= 0, saying="the lease runs out")
+    await door.no_lease(consent)
     got = await door.ask("GET", "/api/v1/portfolio", "buyer")
     assert (got.status, got.json()["code"]) == (503, "consent_unknown")
     assert shelf.seen == []
@@ -276,7 +265,7 @@ async def test_a_slow_reader_holds_up_the_reading_of_documents(door: Door, shelf
     shelf.reports = {f"r{number}": ("f1", 1) for number in range(40)}
     shelf.pdf = b"x" * 4 * MB
     answer = await begun(door)
-    await asyncio.sleep(0.5)
+    await until_still(lambda: len(shelf.seen))
     assert len(shelf.seen) < 40
     answer.close()
 

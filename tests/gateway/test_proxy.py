@@ -13,7 +13,7 @@ import pytest
 from gateway.upstream import HttpUpstream
 from tests.gateway.feed import FedConsent
 from tests.gateway.running import Door, Scripted, a_gateway, everywhere, upstream_to
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, until_still
 
 MB = 1024 * 1024
 
@@ -136,7 +136,7 @@ async def test_a_slow_reader_holds_up_the_service(door: Door, service: Scripted)
     headers = {"authorization": f"Bearer {await door.token('admin')}"}
     async with door.http.get(f"{door.url}/api/v1/reports/r1/file", headers=headers) as answer:
         await answer.content.readany()
-        await asyncio.sleep(0.5)
+        await until_still(lambda: made)
         assert made < 60
 
 

@@ -155,7 +155,7 @@ async def test_a_revocation_while_the_read_is_put_on_record_is_heeded(
 ) -> None:
     kept.hold = asyncio.Event()
     asking = asyncio.create_task(door.ask("GET", REPORT, "buyer"))
-    await asyncio.sleep(0.1)
+    await eventually(lambda: kept.is_held, saying="the read is put on record")
     consent.revoke("g1", "f1")
     await consent.heard()
     kept.hold.set()

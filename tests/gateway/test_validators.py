@@ -112,9 +112,8 @@ async def test_head_ends_a_download_that_it_does_not_want(door: Door, service: S
     await eventually(lambda: service.cancelled or service.finished, saying="the download ends")
 
 
-@pytest.mark.parametrize("method", ["POST"])
-async def test_what_is_done_has_no_validator(door: Door, method: str) -> None:
-    got = await door.ask(method, "/api/v1/factories", "admin", json={}, headers={"if-none-match": "*"})
+async def test_what_is_done_has_no_validator(door: Door) -> None:
+    got = await door.ask("POST", "/api/v1/factories", "admin", json={}, headers={"if-none-match": "*"})
     assert (got.status, got.headers["cache-control"]) == (200, "no-store")
     assert "etag" not in got.headers
 

@@ -150,6 +150,19 @@ def test_anybody_acts_for_a_buyer_until_it_names_its_staff() -> None:
     assert not fold.is_member("b1", "rana"), "a buyer whose staff all left has nobody"
 
 
+def test_a_factory_is_its_group_s_from_when_it_joined_until_it_left() -> None:
+    fold = Fold()
+    for kind, factory_id, group_id in (
+        (EntryKind.GROUP_JOINED, "f1", "g1"),
+        (EntryKind.GROUP_JOINED, "f2", "g1"),
+        (EntryKind.GROUP_LEFT, "f2", "g1"),
+        (EntryKind.GROUP_JOINED, "f2", "g2"),
+    ):
+        fold.apply(entry(fold, kind, factory_id, factory_id, buyer_id="", group_id=group_id))
+    assert [fold.owned(group_id) for group_id in ("g1", "g2", "g3")] == [{"f1"}, {"f2"}, set()]
+    assert not may_see(fold, "g1", "f1", A, TODAY), "a group is no buyer"
+
+
 @pytest.mark.parametrize("change", [{"epoch": 2}, {"epoch": 4}, {"previous_hash": GENESIS}])
 def test_an_entry_that_does_not_connect_is_refused(change: dict[str, object]) -> None:
     fold = granted()

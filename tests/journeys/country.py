@@ -22,7 +22,7 @@ SOON_S = 20.0
 
 
 class Party(msgspec.Struct, frozen=True):
-    """A factory or a buyer: its user and its id."""
+    """A factory, a buyer or a manufacturing group: its user and its id."""
 
     user: str
     id: str
@@ -100,6 +100,20 @@ class Country:
         if is_partner:
             await self.do("admin", "POST", "/entitlements", {"id": f"partner-{party.id}", "buyer_id": party.id})
         return party
+
+    async def group(self, *factories: Party) -> Party:
+        """A manufacturing group joins, to which factories belong."""
+        person = self.world.next_owner()
+        party = Party(person.user, person.party_id or "")
+        await self.do("admin", "POST", "/organisations", {"id": party.id, "kind": "group", "name": person.name})
+        for factory in factories:
+            await self.belongs(factory, party.id)
+        return party
+
+    async def belongs(self, factory: Party, group_id: str, **changes: object) -> None:
+        """A factory belongs to a group from now on, or to none when its id is empty."""
+        body = {"group_id": group_id, "reason": "Bought", **changes}
+        await self.do("admin", "PATCH", f"/factories/{factory.id}", body)
 
     async def form(self) -> Any:
         """The form of the published questionnaire; the first who asks publishes it."""

@@ -27,6 +27,10 @@ OF_A_BUYER: Final = frozenset({"buyer_id", "grant_id", "entitlement_id", "reques
 """What a buyer is a party to itself; everything else that it sees is a factory's."""
 
 
+WITH_PARTIES: Final = frozenset({Role.FACTORY, Role.BUYER, Role.GROUP})
+"""The roles that are tried as somebody who speaks for a party of a stage."""
+
+
 class Over(StrEnum):
     """Whose thing it is, seen from the caller."""
 
@@ -84,7 +88,7 @@ def applies(role: Role, operation: Operation, over: Over) -> bool:
         return not names and over is Over.WHOLE
     if over is Over.NONE:
         return True
-    if CALLS[operation].everybody or role not in {Role.FACTORY, Role.BUYER} or set(names) <= REFERENCE:
+    if CALLS[operation].everybody or role not in WITH_PARTIES or set(names) <= REFERENCE:
         return over is Over.OTHER
     return over in {Over.OTHER, Over.SHARED if role is Role.BUYER and names[0] not in OF_A_BUYER else Over.OWN}
 

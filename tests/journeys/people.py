@@ -18,8 +18,9 @@ def _parties(word: str, role: Role) -> tuple[Person, ...]:
 
 MAKERS: Final = _parties("maker", Role.FACTORY)
 BRANDS: Final = _parties("brand", Role.BUYER)
+OWNERS: Final = _parties("owner", Role.GROUP)
 ONLY: Final = {role: Person(f"only-{role}", f"Only {role}", (role,)) for role in Role}
 """For each role somebody who holds it and no other, and speaks for no party."""
 
-EVERYBODY: Final = (*PEOPLE, *MAKERS, *BRANDS, *ONLY.values())
+EVERYBODY: Final = (*PEOPLE, *MAKERS, *BRANDS, *OWNERS, *ONLY.values())
 PERSON_BY_USER: Final = {person.user: person for person in EVERYBODY}

@@ -23,9 +23,10 @@ Operation = tuple[str, str]
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """Things that exist: everything about one factory, with a buyer that may see it and strangers that may not."""
+    """Things that exist: everything about one factory, with its group, a buyer that may see it and strangers."""
 
     factory: str
+    group: str
     buyer: str
     other_factory: str
     other_buyer: str
@@ -136,7 +137,7 @@ CALLS: Final[Mapping[Operation, Call]] = {
     ("GET", "/disclosures"): Call(permission=Permission.DISCLOSURE_READ),
     ("POST", "/disclosures"): Call(permission=Permission.DISCLOSURE_REQUEST, body=_DISCLOSURE),
     ("GET", "/disclosures/{disclosure_id}"): Call(permission=Permission.DISCLOSURE_READ),
-    ("DELETE", "/disclosures/{disclosure_id}"): Call(permission=Permission.DISCLOSURE_READ),
+    ("DELETE", "/disclosures/{disclosure_id}"): Call(permission=Permission.DISCLOSURE_END),
     ("POST", "/disclosures/{disclosure_id}/confirmation"): Call(permission=Permission.DISCLOSURE_CONFIRM),
     ("GET", "/disclosures/{disclosure_id}/receipt"): Call(permission=Permission.DISCLOSURE_READ),
     ("POST", "/disclosures/{disclosure_id}/refusal"): Call(

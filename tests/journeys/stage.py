@@ -32,6 +32,8 @@ async def the_stage(country: Country) -> Stage:
     purchase = {"buyer_id": buyer.id, "credits": 3, "reference": f"Invoice of {buyer.id}"}
     await country.do("admin", "POST", "/purchases", purchase)
     dealt = await dealings(country, factory, buyer)
+    group = await country.group()
+    await country.belongs(factory, group.id, owner_may_grant=True)
     disclosed = await country.disclosure(case, (buyer,), cycles=[99])
     notices = (await country.do(factory, "GET", "/notices")).json["items"]
     sha256 = hashlib.sha256(visit_id.encode()).hexdigest()
@@ -42,6 +44,7 @@ async def the_stage(country: Country) -> Stage:
         await country.do(buyer, "POST", "/webhooks", hook)
     return Stage(
         factory=factory.user,
+        group=group.user,
         buyer=buyer.user,
         other_factory=(await country.factory()).user,
         other_buyer=(await country.buyer()).user,
@@ -56,6 +59,7 @@ async def the_stage(country: Country) -> Stage:
             "grant_id": grant_id,
             "webhook_id": hooks[0]["id"],
             **dealt,
+            "organisation_id": group.id,
             "entitlement_id": f"partner-{buyer.id}",
             "disclosure_id": disclosed,
             "notice_id": notices[0]["id"],
@@ -76,20 +80,18 @@ async def the_stage(country: Country) -> Stage:
 
 async def dealings(country: Country, factory: Party, buyer: Party) -> dict[str, str]:
     """What the two have asked, agreed and signed; a request waits, and an agreement has no signature yet."""
-    asked, agreement, group = new_id(), new_id(), new_id()
+    asked, agreement = new_id(), new_id()
     request = {"id": asked, "factory_id": factory.id, "purpose": "Sourcing"}
     await country.do(buyer, "POST", "/access-requests", request)
     proposal = {"id": agreement, "factory_id": factory.id, "buyer_id": buyer.id, "starts_on": today().isoformat()}
     await country.do(factory, "POST", "/agreements", proposal)
     await country.do(factory, "POST", f"/agreements/{agreement}/document", data=PDF)
     scan = (await country.do("leader", "POST", f"/consent-documents?factory_id={factory.id}", data=PDF)).json
-    named = {"id": group, "kind": "group", "name": f"Group of {factory.user}"}
-    await country.do("admin", "POST", "/organisations", named)
     terms = {"version": TERMS["terms_version"], "document_sha256": TERMS["document_sha256"]}
     await country.do("admin", "POST", "/terms", terms)
     for party in (factory, buyer):
         await country.do(party, "POST", "/terms-acceptances", TERMS)
-    return {"request_id": asked, "agreement_id": agreement, "document_id": scan["id"], "organisation_id": group}
+    return {"request_id": asked, "agreement_id": agreement, "document_id": scan["id"]}
 
 
 def another_workbook() -> bytes:

@@ -29,6 +29,15 @@ CHECKS = (
     "allow_header_conformance",
 )
 EXAMPLES_PER_OPERATION = 10
+FILES = """
+import schemathesis
+
+
+@schemathesis.serializer("application/pdf", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+def as_it_is(_, value):
+    return getattr(value, "data", value)
+"""
+"""How the tool sends the types of files that it does not know."""
 HEADERS = [name for name, each in DOCUMENT["components"]["parameters"].items() if each["in"] == "header"]
 
 
@@ -61,7 +70,8 @@ async def conformance(country: Country, stage: Stage, user: str, phases: str) ->
     folder = country.world.folder / user
     folder.mkdir()
     parameters = "".join(f'"path.{name}" = "{value}"\n' for name, value in stage.ids.items())
-    (folder / "schemathesis.toml").write_text(f"[parameters]\n{parameters}")
+    (folder / "schemathesis.toml").write_text(f'hooks = "files.py"\n\n[parameters]\n{parameters}')
+    (folder / "files.py").write_text(FILES)
     (folder / "openapi.json").write_bytes(msgspec.json.encode(without_headers(DOCUMENT)))
     command = [str(Path(sys.executable).with_name("st")), "run", "openapi.json", "--url", country.world.url]
     command += ["--header", f"Authorization: Bearer {token}", "--checks", ",".join(CHECKS), "--phases", phases]

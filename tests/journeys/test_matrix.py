@@ -10,7 +10,7 @@ from contracts.identity import ASSIGNABLE, Role
 from contracts.permissions import PERMISSIONS, Permission
 from deploy.client import Answer, Client
 from tests.journeys.country import Country, country_of, new_id
-from tests.journeys.matrix import REFERENCE, Cell, Outcome, Over, applies, read, routes_of
+from tests.journeys.matrix import REFERENCE, WITH_PARTIES, Cell, Outcome, Over, applies, read, routes_of
 from tests.journeys.people import ONLY
 from tests.journeys.routes import CALLS, Call, Operation, Stage, filled
 from tests.journeys.stage import the_stage
@@ -49,7 +49,7 @@ class Scene(msgspec.Struct, frozen=True):
 
     def user(self, role: Role) -> str:
         """Somebody who holds this role and no other."""
-        parties = {Role.FACTORY: self.one.factory, Role.BUYER: self.one.buyer}
+        parties = {Role.FACTORY: self.one.factory, Role.BUYER: self.one.buyer, Role.GROUP: self.one.group}
         return {**STAFF, **parties}.get(role) or ONLY[role].user
 
 
@@ -73,7 +73,7 @@ def ids_for(scene: Scene, role: Role, over: Over) -> Mapping[str, str]:
     """The things of a request in a scope."""
     if over in {Over.WHOLE, Over.NONE}:
         return dict.fromkeys(scene.one.ids, new_id())
-    return scene.other.ids if over is Over.OTHER and role in {Role.FACTORY, Role.BUYER} else scene.one.ids
+    return scene.other.ids if over is Over.OTHER and role in WITH_PARTIES else scene.one.ids
 
 
 async def send(client: Client, operation: Operation, ids: Mapping[str, str], *, is_harmless: bool) -> Answer:

@@ -1,7 +1,7 @@
 """Every route of the OpenAPI document: who is let in, who is told that there is nothing, and who may do what."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import jwt
 import pytest
@@ -70,19 +70,22 @@ async def test_the_country_serves_the_document_that_is_committed(country: Countr
         assert await response.json() == DOCUMENT
 
 
+STRANGE: Final[Mapping[str, Any]] = {
+    "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "HS256": "the public key is no secret, and this is no public key",
+}
+"""Keys of somebody else, by what they sign with."""
+
+
 async def forged_tokens(country: Country) -> dict[str, str]:
     """Tokens that look right and are not."""
     token = await country.world.sign_in(country.session)("admin")
     head, body, signature = token.split(".")
     claims = jwt.decode(token, options={"verify_signature": False})
     headers = {"kid": jwt.get_unverified_header(token)["kid"]}
-    strange: dict[str, Any] = {
-        "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
-        "EdDSA": ed25519.Ed25519PrivateKey.generate(),
-        "ES256": ec.generate_private_key(ec.SECP256R1()),
-        "HS256": "the public key is no secret, and this is no public key",
-    }
-    signed = {name: jwt.encode(claims, key, algorithm=name, headers=headers) for name, key in strange.items()}
+    signed = {name: jwt.encode(claims, key, algorithm=name, headers=headers) for name, key in STRANGE.items()}
     unsigned = jwt.encode(claims, "", algorithm="none", headers=headers)
     other = "A" if signature[0] != "A" else "B"
     return {**signed, "none": unsigned, "bent": f"{head}.{body}.{other}{signature[1:]}", "noise": "x.y.z", "empty": ""}

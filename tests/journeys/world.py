@@ -14,7 +14,7 @@ import msgspec
 
 from deploy.client import SignIn, development_sign_in
 from deploy.demo.people import COUNTRY, TIME_ZONE, Person
-from tests.journeys.people import BRANDS, MAKERS, PERSON_BY_USER
+from tests.journeys.people import BRANDS, MAKERS, OWNERS, PERSON_BY_USER
 from tests.servers.ports import free_ports
 from tests.servers.process import end, spawn
 from tests.support.collector import Collector
@@ -35,6 +35,7 @@ class World:
         self.questionnaire: Any = None
         self._makers = iter(MAKERS)
         self._brands = iter(BRANDS)
+        self._owners = iter(OWNERS)
 
     def next_maker(self) -> Person:
         """A factory that no test had before."""
@@ -43,6 +44,10 @@ class World:
     def next_brand(self) -> Person:
         """A buyer that no test had before."""
         return next(self._brands)
+
+    def next_owner(self) -> Person:
+        """A manufacturing group that no test had before."""
+        return next(self._owners)
 
     def sign_in(self, session: aiohttp.ClientSession) -> SignIn:
         """How one gets an access token here."""

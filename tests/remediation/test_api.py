@@ -23,6 +23,7 @@ NOBODY = a_principal()
 PARTYLESS = a_principal(Role.FACTORY)
 ROUTES = [("GET", PLANS), ("GET", URL), ("PATCH", LINE), ("POST", VERIFICATION)]
 STRANGERS = [OTHER_FACTORY, PARTYLESS, ANALYST, NOBODY, a_buyer("factory-2")]
+ADVISOR_OF_OTHER_FACTORY = a_principal(Role.ADVISOR, Role.FACTORY, party_id="factory-2")
 
 
 def body_of(answer: httpx.Response, status: int) -> Problem:
@@ -138,7 +139,7 @@ async def test_a_move_that_the_rules_refuse_changes_nothing(plans: Running) -> N
     assert (line["reported"], line["action"]) == ("completed", "")
 
 
-@pytest.mark.parametrize("caller", [*STRANGERS, ADVISOR, a_buyer("factory-1")])
+@pytest.mark.parametrize("caller", [*STRANGERS, ADVISOR, ADVISOR_OF_OTHER_FACTORY, a_buyer("factory-1")])
 async def test_only_the_factory_itself_reports(plans: Running, caller: Principal) -> None:
     await plans.deliver(a_release(), subject="report-1")
     body_of(await report(plans, {"status": "completed"}, caller), 404)

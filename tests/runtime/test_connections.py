@@ -11,14 +11,20 @@ import uvicorn
 
 from services.runtime import connections
 from services.runtime.connections import MOST_HEAD_BYTES, CarefulHttp
+from tests.support.eventually import eventually
 
 CHUNK = b"x" * 65536
+GONE: list[str] = []
+"""The paths of the requests that heard that their caller has left."""
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Reads the body, then answers: ``/long`` with 60 MB, anything else briefly."""
+    """Reads the body, then answers: ``/long`` with 60 MB, ``/waits`` when its caller left, anything else briefly."""
     while (await receive()).get("more_body"):
         pass
+    if scope["path"] == "/waits":
+        assert (await receive())["type"] == "http.disconnect"
+        GONE.append(scope["path"])
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     if scope["path"] == "/long":
         for _ in range(960):
@@ -146,3 +152,12 @@ async def test_a_slow_reader_that_goes_on_gets_all_of_it(address: tuple[str, int
             if last.endswith(b"0\r\n\r\n"):
                 break
         assert b"done" in last
+
+
+async def test_an_answer_hears_that_its_caller_left_also_when_more_was_sent_ahead(address: tuple[str, int]) -> None:
+    GONE.clear()
+    async with connected(address) as (_, writer):
+        writer.write(b"GET /waits HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        await asyncio.sleep(0.2)
+        assert not GONE
+    await eventually(lambda: GONE == ["/waits"], within_s=3, saying="the answer heard it")

@@ -39,6 +39,13 @@ def test_a_secret_never_shows() -> None:
         ({"STAR_PORT": "many"}, "STAR_PORT"),
         ({"STAR_ENVIRONMENT": "cloud"}, "STAR_ENVIRONMENT"),
         ({"STAR_COUNTRY": "Jordan"}, "STAR_COUNTRY"),
+        ({"STAR_TIME_ZONE": "Asia/Aman"}, "STAR_TIME_ZONE"),
+        ({"STAR_TIME_ZONE": "../etc/passwd"}, "STAR_TIME_ZONE"),
+        ({"STAR_TIME_ZONE": "Asia"}, "STAR_TIME_ZONE"),
+        ({"STAR_LOG_LEVEL": "LOUD"}, "STAR_LOG_LEVEL"),
+        ({"STAR_TRACE_RATIO": "10"}, "STAR_TRACE_RATIO"),
+        ({"STAR_LEASE_S": "0"}, "STAR_LEASE_S"),
+        ({"STAR_OUTBOX_SCAN_S": "nan"}, "STAR_OUTBOX_SCAN_S"),
     ],
 )
 def test_what_is_wrong_is_named(environ: dict[str, str], named: str) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar, overload
 T = TypeVar("T")
 
 _POLL_S = 0.02
+_STILL_S = 0.1
 
 
 @overload
@@ -39,3 +40,14 @@ async def eventually(probe: Callable[[], T | Awaitable[T]], within_s: float = 10
         if time.monotonic() > deadline:
             raise AssertionError(f"Waited {within_s:g} s for: {saying}. Seen last: {seen!r}")
         await asyncio.sleep(_POLL_S)
+
+
+async def until_still(probe: Callable[[], object], within_s: float = 10.0) -> None:
+    """Return when what the probe tells has been the same for a while; raises ``AssertionError`` when it goes on."""
+
+    async def is_still() -> bool:
+        before = probe()
+        await asyncio.sleep(_STILL_S)
+        return probe() == before
+
+    await eventually(is_still, within_s, saying="nothing goes on any more")

@@ -11,11 +11,11 @@ from uuid_utils.compat import uuid7
 from contracts.errors import NotFound
 from contracts.identifiers import Id, derived_id
 from contracts.identity import Principal
-from contracts.permissions import Permission
+from contracts.permissions import Permission, scope_for
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
-from services.access.api.papers import SHOWN, Upload, shown, too_large
+from services.access.api.papers import Upload, shown, too_large
 from services.access.domain.agreement import Agreement, Sha256, Side, Signature
-from services.access.domain.paper import LARGEST_BYTES
+from services.access.domain.paper import LARGEST_BYTES, PDF
 from services.access.domain.party import plain
 from services.access.domain.request import Reason
 from services.access.evidence import Papers
@@ -24,9 +24,9 @@ from services.access.queries.agreements import AgreementPage, AgreementView
 from services.access.store.agreements import Agreements
 from services.access.store.ledger import Ledger
 from services.access.usecases.agreements import Agreeing
-from services.access.usecases.sides import scope_for
 from services.runtime.files import FileTooLarge
 from services.runtime.http import Injected, PageSize, requires
+from services.runtime.openapi import of_bytes
 
 Text = Annotated[str, msgspec.Meta(max_length=2000)]
 Kinds = Annotated[tuple[ReportKind, ...], msgspec.Meta(min_length=1)]
@@ -119,7 +119,11 @@ async def read_agreement(
     return queries.view(found, await ledger.current(), agreeing.today(datetime.now(UTC)))
 
 
-@get("/agreements/{agreement_id:str}/document", guards=[requires(Permission.AGREEMENT_READ)], responses=SHOWN)
+@get(
+    "/agreements/{agreement_id:str}/document",
+    guards=[requires(Permission.AGREEMENT_READ)],
+    operation_class=of_bytes(gives=(PDF,)),
+)
 async def read_document(
     principal: Injected[Principal], agreements: Injected[Agreements], papers: Injected[Papers], agreement_id: str
 ) -> Stream:
@@ -134,6 +138,7 @@ async def read_document(
     "/agreements/{agreement_id:str}/document",
     guards=[requires(Permission.AGREEMENT_PROPOSE)],
     request_max_body_size=LARGEST_BYTES,
+    operation_class=of_bytes(takes=(PDF,)),
     summary="Store the document that is to be signed (raw bytes of a PDF, at most 15 MB)",
 )
 async def add_document(

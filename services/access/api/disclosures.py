@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from contracts.identifiers import Id
 from contracts.identity import Principal
-from contracts.permissions import Permission
+from contracts.permissions import Permission, scope_for
 from contracts.vocabulary import ReportKind
 from services.access.domain.disclosure import DisclosureRequest
 from services.access.domain.disclosure_receipt import DisclosureReceipt
@@ -63,7 +63,9 @@ async def request_disclosure(
     asked = person(principal, Permission.DISCLOSURE_REQUEST, now)
     wanted = DisclosureRequest(**fields, asked=asked, asked_ms=int(now.timestamp() * 1000))
     request = await disclosing.ask(principal, wanted, body=data, now=now)
-    return queries.view(request, await ledger.current(), principal.scope(), _moment(programme_zone))
+    return queries.view(
+        request, await ledger.current(), scope_for(principal, Permission.DISCLOSURE_REQUEST), _moment(programme_zone)
+    )
 
 
 @get("/disclosures", guards=[requires(Permission.DISCLOSURE_READ)])
@@ -76,11 +78,14 @@ async def list_disclosures(
     limit: PageSize = 50,
     cursor: str | None = None,
 ) -> DisclosurePage:
-    """List disclosures, newest first: the programme all of them, a factory what was confirmed about itself."""
+    """List disclosures, newest first: the programme all, a factory those about itself, a buyer those made to it.
+
+    A factory sees what was confirmed; a buyer what is in force, as long as it may read what was disclosed.
+    """
     return await queries.list_disclosures(
         disclosures,
         ledger,
-        principal.scope(),
+        scope_for(principal, Permission.DISCLOSURE_READ),
         _moment(programme_zone),
         factory_id=factory_id,
         limit=limit,
@@ -97,7 +102,7 @@ async def read_disclosure(
     disclosure_id: str,
 ) -> DisclosureView:
     """Read one disclosure."""
-    scope = principal.scope()
+    scope = scope_for(principal, Permission.DISCLOSURE_READ)
     return await queries.read_disclosure(disclosures, ledger, disclosure_id, scope, _moment(programme_zone))
 
 
@@ -109,10 +114,15 @@ async def read_disclosure(
     },
 )
 async def read_disclosure_receipt(
-    principal: Injected[Principal], disclosures: Injected[Disclosures], ledger: Injected[Ledger], disclosure_id: str
+    principal: Injected[Principal],
+    disclosures: Injected[Disclosures],
+    ledger: Injected[Ledger],
+    programme_zone: Injected[ZoneInfo],
+    disclosure_id: str,
 ) -> Response[bytes]:
     """Read the receipt of one disclosure, which proves offline what was shown to whom without consent; keep it."""
-    content = await queries.read_receipt(disclosures, ledger, disclosure_id, principal.scope())
+    scope = scope_for(principal, Permission.DISCLOSURE_READ)
+    content = await queries.read_receipt(disclosures, ledger, disclosure_id, scope, _moment(programme_zone))
     headers = {"content-disposition": f'attachment; filename="disclosure-{disclosure_id}.json"'}
     return Response(content, media_type=MediaType.JSON, headers=headers)
 
@@ -127,7 +137,9 @@ async def confirm_disclosure(
 ) -> DisclosureView:
     """Confirm what somebody else asked for: from now on the buyers see it, and the factory is told."""
     request = await disclosing.confirm(principal, disclosure_id, now=datetime.now(UTC))
-    return queries.view(request, await ledger.current(), principal.scope(), _moment(programme_zone))
+    return queries.view(
+        request, await ledger.current(), scope_for(principal, Permission.DISCLOSURE_CONFIRM), _moment(programme_zone)
+    )
 
 
 @post("/disclosures/{disclosure_id:str}/refusal", guards=[requires(Permission.DISCLOSURE_CONFIRM)])
@@ -141,10 +153,12 @@ async def refuse_disclosure(
 ) -> DisclosureView:
     """Refuse what somebody else asked for."""
     request = await disclosing.refuse(principal, disclosure_id, data.reason, now=datetime.now(UTC))
-    return queries.view(request, await ledger.current(), principal.scope(), _moment(programme_zone))
+    return queries.view(
+        request, await ledger.current(), scope_for(principal, Permission.DISCLOSURE_CONFIRM), _moment(programme_zone)
+    )
 
 
-@delete("/disclosures/{disclosure_id:str}", guards=[requires(Permission.DISCLOSURE_READ)])
+@delete("/disclosures/{disclosure_id:str}", guards=[requires(Permission.DISCLOSURE_END)])
 async def end_disclosure(principal: Injected[Principal], disclosing: Injected[Disclosing], disclosure_id: str) -> None:
     """Withdraw what waits, or end what is shown; answered once it is in force at every gateway.
 

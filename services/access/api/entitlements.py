@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from contracts.errors import Malformed
 from contracts.identifiers import Id
 from contracts.identity import Principal
-from contracts.permissions import Permission
+from contracts.permissions import Permission, scope_for
 from services.access.domain.consent.facts import Entitlement, Purchase
 from services.access.domain.party import plain
 from services.access.queries import entitlements as queries
@@ -94,7 +94,9 @@ async def list_purchases(
     cursor: str | None = None,
 ) -> PurchasePage:
     """List what buyers have bought, newest first: a buyer its own, administrators all."""
-    return await queries.list_purchases(ledger, principal.scope(), buyer_id=buyer_id, limit=limit, after=cursor)
+    return await queries.list_purchases(
+        ledger, scope_for(principal, Permission.CREDIT_READ), buyer_id=buyer_id, limit=limit, after=cursor
+    )
 
 
 @get("/statement", guards=[requires(Permission.CREDIT_READ)])
@@ -113,7 +115,7 @@ async def read_statement(
     Days are counted in the programme's time zone. Every line has the balance after it.
     """
     asked = Asked(buyer_id=buyer_id, since=since, until=until)
-    scope = principal.scope()
+    scope = scope_for(principal, Permission.CREDIT_READ)
     return await queries.read_statement(ledger, scope, asked, zone=programme_zone, limit=limit, after=cursor)
 
 
@@ -149,7 +151,7 @@ async def list_entitlements(
     cursor: str | None = None,
 ) -> EntitlementPage:
     """List what buyers are entitled to, newest first: a buyer its own, administrators all."""
-    scope = principal.scope()
+    scope = scope_for(principal, Permission.ENTITLEMENT_READ)
     return await queries.list_entitlements(ledger, scope, buyer_id=buyer_id, limit=limit, after=cursor)
 
 
@@ -185,6 +187,8 @@ def _entitlement(data: NewEntitlement, today: date) -> Entitlement:
         starts_on=data.starts_on or today,
         ends_on=data.ends_on,
     )
+    if made.ends_on is not None and made.ends_on < made.starts_on:
+        raise Malformed("The last day lies before the first day.")
     if data.factory_id is None and data.cycle is None:
         return made
     if data.factory_id is None or data.cycle is None or data.starts_on or data.ends_on:

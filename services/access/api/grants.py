@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from contracts.identifiers import Id
 from contracts.identity import Principal
-from contracts.permissions import Permission
+from contracts.permissions import Permission, scope_for
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
 from services.access.domain.grant import Approval, Grant
 from services.access.domain.party import plain
@@ -67,7 +67,7 @@ async def give_grant(
     grant = Grant(**fields)
     usual_day = None if data.starts_on else day_in(programme_zone)
     record = await usecases.give(ledger, parties, principal, grant, now=now, today=today, usual_day=usual_day)
-    return queries.view(record, principal.scope())
+    return queries.view(record, scope_for(principal, Permission.GRANT_GIVE))
 
 
 @get("/grants", guards=[requires(Permission.GRANT_READ)])
@@ -80,14 +80,14 @@ async def list_grants(
     cursor: str | None = None,
 ) -> GrantPage:
     """List the grants that the caller is a party to (administrators: all), newest first, revoked ones included."""
-    scope = principal.scope()
+    scope = scope_for(principal, Permission.GRANT_READ)
     return await queries.list_grants(ledger, scope, factory_id=factory_id, buyer_id=buyer_id, limit=limit, after=cursor)
 
 
 @get("/grants/{grant_id:str}", guards=[requires(Permission.GRANT_READ)])
 async def read_grant(principal: Injected[Principal], ledger: Injected[Ledger], grant_id: str) -> GrantView:
     """Read one grant."""
-    return await queries.read_grant(ledger, grant_id, principal.scope())
+    return await queries.read_grant(ledger, grant_id, scope_for(principal, Permission.GRANT_READ))
 
 
 @get(
@@ -97,7 +97,7 @@ async def read_grant(principal: Injected[Principal], ledger: Injected[Ledger], g
 )
 async def read_receipt(principal: Injected[Principal], ledger: Injected[Ledger], grant_id: str) -> Response[bytes]:
     """Read the receipt of one grant, which proves offline what was approved and withdrawn; keep it."""
-    content = await queries.read_receipt(ledger, grant_id, principal.scope())
+    content = await queries.read_receipt(ledger, grant_id, scope_for(principal, Permission.GRANT_READ))
     headers = {"content-disposition": f'attachment; filename="receipt-{grant_id}.json"'}
     return Response(content, media_type=MediaType.JSON, headers=headers)
 

@@ -10,14 +10,13 @@ from uuid_utils.compat import uuid7
 from contracts.errors import NotFound
 from contracts.identifiers import Id, derived_id
 from contracts.identity import Principal, Role
-from contracts.permissions import Permission
+from contracts.permissions import Permission, scope_for
 from services.access.domain.agreement import Sha256
 from services.access.domain.organisation import Organisation, OrganisationKind
 from services.access.domain.party import ShortText, plain
 from services.access.domain.terms import Terms, TermsAcceptance, TermsDiffer
 from services.access.store.organisations import Organisations, TermsRecords
 from services.access.usecases.grants import EVERYWHERE, Parties
-from services.access.usecases.sides import scope_for
 from services.runtime.http import Injected, PageSize, requires
 
 Code = Annotated[str, msgspec.Meta(max_length=64)]

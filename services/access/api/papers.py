@@ -8,13 +8,12 @@ import msgspec
 from litestar import Request, get, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Stream
 from uuid_utils.compat import uuid7
 
 from contracts.identifiers import Id
 from contracts.identity import Principal
-from contracts.permissions import Permission
+from contracts.permissions import Permission, scope_for
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
 from services.access.api.grants import Purpose, day_in
 from services.access.domain.grant import Approval, Grant
@@ -25,12 +24,11 @@ from services.access.queries import grants as queries
 from services.access.queries.grants import GrantView
 from services.access.store.papers import ConsentPapers
 from services.access.usecases.papers import PaperConsent
-from services.access.usecases.sides import scope_for
 from services.runtime.files import FileTooLarge
 from services.runtime.http import Injected, PageSize, requires
+from services.runtime.openapi import of_bytes
 
 Upload = Request[object, object, State]
-SHOWN = {200: ResponseSpec(bytes, description="The paper, of its own type", media_type="*/*", generate_examples=False)}
 
 
 def too_large(error: FileTooLarge) -> HTTPException:
@@ -85,6 +83,7 @@ class RecordedGrant(msgspec.Struct, frozen=True, kw_only=True):
     "/consent-documents",
     guards=[requires(Permission.GRANT_RECORD)],
     request_max_body_size=LARGEST_BYTES,
+    operation_class=of_bytes(takes=tuple(EXTENSIONS)),
     summary="Store the scan of a signed consent (raw bytes: PDF, JPEG or PNG, at most 15 MB)",
 )
 async def add_paper(
@@ -112,7 +111,11 @@ async def list_papers(
     return ConsentPaperPage([_view(each) for each in page.items], page.next_cursor)
 
 
-@get("/consent-documents/{document_id:str}", guards=[requires(Permission.PAPER_READ)], responses=SHOWN)
+@get(
+    "/consent-documents/{document_id:str}",
+    guards=[requires(Permission.PAPER_READ)],
+    operation_class=of_bytes(gives=tuple(EXTENSIONS)),
+)
 async def read_paper(
     principal: Injected[Principal],
     consent_papers: Injected[ConsentPapers],

@@ -29,6 +29,7 @@ from services.access.store.parties import Buyers, Factories
 from services.access.usecases import parties as usecases
 from services.access.usecases.consent import Consent
 from services.access.usecases.grants import Parties
+from services.access.usecases.groups import Grouping
 from services.runtime.http import Injected, PageSize, requires
 
 Code = Annotated[str, msgspec.Meta(max_length=64)]
@@ -147,14 +148,18 @@ async def read_factory(principal: Injected[Principal], factories: Injected[Facto
 async def change_factory(
     principal: Injected[Principal],
     parties: Injected[Parties],
+    grouping: Injected[Grouping],
     programme_zone: Injected[ZoneInfo],
     factory_id: str,
     data: FactoryChange,
 ) -> Factory:
-    """Note that a factory was renamed, moved, or that something else of it changed; its history tells."""
+    """Note that a factory was renamed, moved, or that something else of it changed; its history tells.
+
+    A group that it leaves sees nothing of it from the answer on at any gateway.
+    """
     fields = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
     why = _because(principal, programme_zone, fields.pop("reason"), fields.pop("on", None))
-    changed = await usecases.change_factory(parties, factory_id, fields, why)
+    changed = await usecases.change_factory(parties, grouping, factory_id, fields, why)
     return await queries.read_factory(parties.factories, changed.id, principal.scope())
 
 

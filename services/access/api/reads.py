@@ -11,7 +11,7 @@ from litestar.response import Stream
 
 from contracts.errors import Malformed
 from contracts.identity import Principal
-from contracts.permissions import Permission
+from contracts.permissions import Permission, scope_for
 from contracts.reads import ReadBatch
 from services.access.domain.reading import Head
 from services.access.queries import reads as queries
@@ -50,7 +50,9 @@ async def list_reads(
     A read is put on record when its answer is about to be sent. Whether all of it arrived the log does not say.
     """
     asked = Asked(factory_id=factory_id, buyer_id=buyer_id, since=_moment(since), until=_moment(until))
-    return await queries.list_reads(read_pages, principal.scope(), asked, limit=limit, after=cursor)
+    return await queries.list_reads(
+        read_pages, scope_for(principal, Permission.READ_LOG_READ), asked, limit=limit, after=cursor
+    )
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -66,7 +68,9 @@ async def read_head(
     principal: Injected[Principal], read_pages: Injected[ReadPages], factories: Injected[Factories], factory_id: str
 ) -> Head:
     """Read how far the read log of a factory goes, signed; keep it: a log that is cut off later shows against it."""
-    return await queries.read_head(read_pages, factories, factory_id, principal.scope(), now=datetime.now(UTC))
+    return await queries.read_head(
+        read_pages, factories, factory_id, scope_for(principal, Permission.READ_LOG_READ), now=datetime.now(UTC)
+    )
 
 
 @get(
@@ -83,7 +87,7 @@ async def export_reads(
     factory_id: str,
 ) -> Stream:
     """Export the whole read log of a factory, which proves offline that nothing was changed or left out."""
-    scope = principal.scope()
+    scope = scope_for(principal, Permission.READ_LOG_READ)
     head = await queries.read_head(read_pages, factories, factory_id, scope, now=datetime.now(UTC))
     headers = {"content-disposition": f'attachment; filename="read-log-{factory_id}.ndjson"'}
     return Stream(queries.export_log(read_pages, ledger, scope, head), headers=headers, media_type=NDJSON)

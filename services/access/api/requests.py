@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from contracts.errors import Malformed, Problem, Refusal
 from contracts.identifiers import Id
 from contracts.identity import Principal
-from contracts.permissions import Permission
+from contracts.permissions import Permission, scope_for
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
 from services.access.domain.grant import Approval
 from services.access.domain.party import plain
@@ -135,7 +135,7 @@ async def list_requests(
     cursor: str | None = None,
 ) -> RequestPage:
     """List the requests that the caller's party made or got (administrators: all), newest first."""
-    scope, asked = principal.scope(), Asked(factory_id, buyer_id)
+    scope, asked = scope_for(principal, Permission.REQUEST_READ), Asked(factory_id, buyer_id)
     return await queries.list_requests(
         kept_requests, ledger, scope, asked, limit=limit, after=cursor, now=datetime.now(UTC)
     )
@@ -146,7 +146,9 @@ async def read_request(
     principal: Injected[Principal], kept_requests: Injected[Requests], ledger: Injected[Ledger], request_id: str
 ) -> RequestView:
     """Read one request."""
-    return await queries.read_request(kept_requests, ledger, request_id, principal.scope(), now=datetime.now(UTC))
+    return await queries.read_request(
+        kept_requests, ledger, request_id, scope_for(principal, Permission.REQUEST_READ), now=datetime.now(UTC)
+    )
 
 
 @post("/access-requests/{request_id:str}/acceptance", guards=[requires(Permission.REQUEST_ANSWER)])

@@ -8,8 +8,7 @@ from litestar.datastructures import State
 
 from contracts.errors import NotPermitted
 from contracts.identity import Principal, Role
-from services.access.store.parties import Factories
-from services.access.usecases.grants import EVERYWHERE
+from services.access.store.ledger import Ledger
 from services.runtime.http import Injected
 
 
@@ -20,10 +19,11 @@ def own_buyer(principal: Principal) -> str:
     return principal.party_id
 
 
-async def principal_of(request: Request[Any, Any, State], factories: Injected[Factories]) -> Principal:
+async def principal_of(request: Request[Any, Any, State], ledger: Injected[Ledger]) -> Principal:
     """The caller; who speaks for a manufacturing group with the factories that belong to it just now."""
     principal: Principal = request.scope["state"]["principal"]
-    if Role.GROUP not in principal.roles or not principal.party_id:
+    if not principal.group_id:
         return principal
-    owned = await factories.find_ids_of_group(principal.party_id, EVERYWHERE)
+    # Of the ledger: what the gateway has heard that a factory left, no answer made after that may show.
+    owned = (await ledger.current()).visible.owned(principal.group_id)
     return msgspec.structs.replace(principal, factories=owned)

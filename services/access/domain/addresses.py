@@ -21,6 +21,9 @@ _REFUSED: Final = tuple(
         "::/96",  # IPv4-compatible
         "192.88.99.0/24",  # relays of 6to4
         "168.63.129.16/32",  # public by number only: a hypervisor's own services
+        "192.0.0.0/24",  # for protocols between neighbours; here too a hypervisor has its services (192.0.0.192)
+        "fec0::/10",  # site-local, once the private addresses of IPv6
+        "3fff::/20",  # for documentation
     )
 )
 

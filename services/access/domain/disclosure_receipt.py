@@ -22,6 +22,8 @@ SCHEMA_VERSION: Final = "star.disclosure-receipt.1"
 LAWFUL_BASIS: Final = "zero_tolerance_protocol"
 TOLD_TO_FACTORY: Final = frozenset({"disclosure_id", "reason", "requested_as", "confirmed_as"})
 """What of the sealed values the factory learns: no person, and not the reference of the case."""
+TOLD_TO_BUYER: Final = frozenset({"disclosure_id"})
+"""What of them a buyer learns: which disclosure it is; why, and who decided, it does not."""
 
 
 class _Claimed(msgspec.Struct, frozen=True):

@@ -1,11 +1,12 @@
-"""Notices: what a factory is told that others did about its reports; each follows from one entry of the ledger.
+"""Notices: what a factory is told that others did about its reports, and what they ask of it.
 
-So nothing that breaks can lose a notice: it is there from the moment on in which the entry takes effect. What is stored
-beside the ledger is only that the factory has read it.
+Each follows from one entry of the ledger, or from a request for access while that waits for the factory's answer. So
+nothing that breaks can lose a notice: it is there from the moment on in which the entry takes effect, or the request is
+made. What is stored besides is only that the factory has read it.
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -23,6 +24,7 @@ from services.access.domain.consent.facts import (
     SharingSuspended,
 )
 from services.access.domain.consent.fold import Fold
+from services.access.domain.request import REMINDERS, AccessRequest, Status
 
 
 class NoticeKind(StrEnum):
@@ -35,13 +37,18 @@ class NoticeKind(StrEnum):
     """A consent that it gave on paper was put on the ledger by the programme."""
     SHARING_SUSPENDED = "sharing_suspended"
     SHARING_RESUMED = "sharing_resumed"
+    ACCESS_REQUESTED = "access_requested"
+    """A buyer asks for access, and waits for an answer."""
+    ACCESS_REQUEST_REMINDED = "access_request_reminded"
+    """It still waits."""
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that a factory is told; ``epoch`` is the entry on the ledger that it follows from.
+    """One thing that a factory is told; ``epoch`` is the entry on the ledger that it follows from, 0 of a request.
 
-    ``record_id`` is the disclosure, the grant or the agreement. Of a disclosure the ``reason`` is told, and the roles
-    of the two persons who decided, never who they are. Without ``cycles`` every cycle is meant.
+    ``record_id`` is the disclosure, the grant, the agreement or the request for access. Of a disclosure the ``reason``
+    is told, and the roles of the two persons who decided, never who they are; of a request the purpose. Without
+    ``cycles`` every cycle is meant.
     """
 
     id: str
@@ -61,6 +68,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _PREFIX: Final = "notice-"
+_OF_REQUEST: Final = "notice-request-"
 
 
 def notice_id(epoch: int) -> str:
@@ -68,17 +76,35 @@ def notice_id(epoch: int) -> str:
     return f"{_PREFIX}{epoch:012d}"
 
 
-def notices(fold: Fold, *, before: int | None = None) -> Iterator[Notice]:
-    """Every notice to every factory, newest first, of entries before an epoch when one is given."""
-    end = fold.epoch if before is None else max(0, min(before - 1, fold.epoch))
-    for entry in reversed(fold.after(0, limit=end)):
+def notices(fold: Fold) -> Iterator[Notice]:
+    """Every notice to every factory that follows from the ledger, newest first."""
+    for entry in reversed(fold.after(0, limit=fold.epoch)):
         found = _notice_of(entry, fold)
         if found is not None:
             yield found
 
 
+def waiting(request: AccessRequest, now: datetime) -> list[Notice]:
+    """What the factory is told of a request while it waits: that it was made, and that it was brought to mind again."""
+    if request.status_at(now) is not Status.PENDING:
+        return []
+    return [_of_request(request, reminder) for reminder in sorted({0, request.reminders})]
+
+
+def request_of(notice_id: str) -> str | None:
+    """The id of the request that a notice with this id follows from, ``None`` for a notice of the ledger."""
+    reminder, _, request_id = notice_id.removeprefix(_OF_REQUEST).partition("-")
+    return request_id if notice_id.startswith(_OF_REQUEST) and reminder else None
+
+
+def notice_of(request: AccessRequest, wanted: str) -> Notice | None:
+    """The notice with an id of a request, whatever became of it, if there is one."""
+    found = (_of_request(request, reminder) for reminder in range(request.reminders + 1))
+    return next((notice for notice in found if notice.id == wanted), None)
+
+
 def notice_with(fold: Fold, wanted: str) -> Notice | None:
-    """The notice with an id, if there is one."""
+    """The notice with an id that follows from the ledger, if there is one."""
     number = wanted.removeprefix(_PREFIX)
     epoch = int(number) if number.isascii() and number.isdigit() and len(number) == 12 else 0
     if notice_id(epoch) != wanted or not 0 < epoch <= fold.epoch:
@@ -115,6 +141,23 @@ def _of_disclosure(entry: Entry, kind: NoticeKind, disclosure: Disclosure) -> No
     decided = ("reason", "requested_as", "confirmed_as")
     told = {name: getattr(disclosure, name) for name in (*names, *decided)}
     return _notice(entry, kind, record_id=disclosure.disclosure_id, **told)
+
+
+def _of_request(request: AccessRequest, reminder: int) -> Notice:
+    """That a request was made, or its first, second ... reminder."""
+    return Notice(
+        id=f"{_OF_REQUEST}{reminder}-{request.id}",
+        kind=NoticeKind.ACCESS_REQUEST_REMINDED if reminder else NoticeKind.ACCESS_REQUESTED,
+        at=request.asked_at + (REMINDERS[reminder - 1] if reminder else timedelta(0)),
+        epoch=0,
+        factory_id=request.factory_id,
+        buyer_id=request.buyer_id,
+        record_id=request.id,
+        kinds=request.kinds,
+        starts_on=request.starts_on,
+        ends_on=request.ends_on,
+        reason=request.purpose,
+    )
 
 
 def _notice(entry: Entry, kind: NoticeKind, **told: object) -> Notice:

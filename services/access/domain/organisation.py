@@ -1,5 +1,6 @@
 """Further parties: manufacturing groups, vendors and agents between buyers and factories, and ministries."""
 
+import re
 from enum import StrEnum
 from typing import Final
 
@@ -7,6 +8,8 @@ import msgspec
 
 from contracts.errors import Malformed
 from services.access.domain.party import Buyer, plain
+
+_COUNTRY: Final = re.compile(r"[A-Z]{2}")
 
 
 class OrganisationKind(StrEnum):
@@ -33,7 +36,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True):
 
     def registered(self) -> "Organisation":
         """The organisation as it is kept; raises ``Malformed`` for what cannot be right."""
-        if self.country and not (len(self.country) == 2 and self.country.isascii() and self.country.isupper()):
+        if self.country and not _COUNTRY.fullmatch(self.country):
             raise Malformed("country has two capital letters.")
         kept, _ = Buyer(id=self.id, name=self.name, lei=self.lei).registered()
         return msgspec.structs.replace(self, name=plain(self.name, "name"), lei=kept.lei)

@@ -83,8 +83,7 @@ def verified_log(
     ``noted`` are hashes by the number of their page, ``earlier`` a head that was told before: the log must hold both.
     """
     keys, tail, head = Keys(Chain(anchor)), Tail(""), None
-    wanted = dict(noted or {}) | ({earlier.pages: earlier.hash} if earlier else {})
-    wanted.pop(0, None)
+    wanted = _wanted(noted or {}, earlier)
     for number, line in enumerate(lines, start=1):
         read = _read(line, number)
         if head is not None or (read.key is not None and tail.number):
@@ -102,6 +101,15 @@ def verified_log(
         raise NotGenuine(f"The log ends at page {tail.number}, and page {max(wanted)} was noted: it was cut off.")
     _check_head(keys, tail, head, earlier)
     return Verified(keys.chain.anchor, len(keys.ids), head)
+
+
+def _wanted(noted: Mapping[int, str], earlier: Head | None) -> dict[int, str]:
+    """The hashes that the log must hold, by page; raises ``NotGenuine`` when the two tell different ones."""
+    wanted = dict(noted)
+    if earlier is not None and wanted.setdefault(earlier.pages, earlier.hash) != earlier.hash:
+        raise NotGenuine(f"Page {earlier.pages} that was noted is not that of the head that was told before.")
+    wanted.pop(0, None)  # before the first page there is none
+    return wanted
 
 
 def _turned(keys: Keys, tail: Tail, page: Page) -> tuple[Keys, Tail]:

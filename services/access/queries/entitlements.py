@@ -11,8 +11,8 @@ from contracts.identity import Scope
 from services.access.domain.consent.facts import CreditsBought
 from services.access.domain.consent.fold import Record
 from services.access.domain.credits import Movement, Turn, entitlement_of, movements
-from services.access.store.ledger import Ledger
-from services.runtime.documents import Sort, cursor_of, values_of
+from services.access.store.ledger import Ledger, epoch_of
+from services.runtime.documents import Sort, cursor_of
 
 OLDEST_FIRST: Sort = (("epoch", 1),)
 
@@ -135,7 +135,7 @@ async def read_statement(
             opening = balance
         else:
             lines.append(_line(movement, day, balance, scope))
-    behind = values_of(after, OLDEST_FIRST)[0] if after else 0
+    behind = epoch_of(after, OLDEST_FIRST) if after else 0
     rest = [line for line in lines if line.epoch > behind]
     shown = rest[:limit]
     place = {"_id": shown[-1].record_id, "epoch": shown[-1].epoch} if len(rest) > limit else None

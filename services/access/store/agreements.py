@@ -1,15 +1,17 @@
 """Agreements as documents; every read takes a ``Scope``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 from contracts.errors import NotFound
 from contracts.events import Event
 from contracts.identity import Scope
-from services.access.domain.agreement import Agreement
+from services.access.domain.agreement import Agreement, Side
 from services.runtime.aggregates import Aggregates, Found
 from services.runtime.documents import Documents, Index
 from services.runtime.relay import Relay
 
+PAGE: Final = 200
 Decision = Callable[[Agreement], tuple[Agreement, Sequence[Event]]]
 
 
@@ -46,6 +48,16 @@ class Agreements:
         where += [{path: value} for path, value in asked.items() if value]
         wanted = {"$and": where} if where else None
         return await self._agreements.find(wanted, sort=[("state.proposed_at", -1)], limit=limit, after=after)
+
+    async def terminated(self, ids: Collection[str], scope: Scope) -> list[Agreement]:
+        """Those of these agreements that were terminated; the programme alone asks."""
+        found: list[Agreement] = []
+        wanted = sorted(ids) if scope.factories is None else []
+        sides = {"state.termination.side": {"$in": [side.value for side in Side]}}
+        for start in range(0, len(wanted), PAGE):
+            where = {"_id": {"$in": wanted[start : start + PAGE]}, **sides}
+            found += (await self._agreements.find(where, limit=PAGE)).items
+        return found
 
     async def add(self, agreement: Agreement, event: Event, *, request: object) -> None:
         """Store a new agreement with its event; raises ``Conflict`` for a taken id."""

@@ -24,6 +24,7 @@ class Charge:
         self._charges = documents.collection("charges")
         self._lease_s = lease_s
         self._term = 0
+        self._longest_s = lease_s
 
     @property
     def is_taken(self) -> bool:
@@ -31,13 +32,24 @@ class Charge:
         return self._term > 0
 
     async def take(self) -> float:
-        """Take over; tell for how many seconds a lease of an earlier process may go on from now."""
+        """Take over; tell for how many seconds a lease of an earlier process may go on from now.
+
+        Until ``settle`` the longest of them is kept: who takes over next may do so while it goes on.
+        """
         while True:
             present = await self._charges.get(_ID) or {"version": 0, "lease_s": self._lease_s}
             term = int(present["version"]) + 1
-            if await self._write({"_id": _ID, "version": term, "lease_s": self._lease_s}):
-                self._term = term
-                return max(self._lease_s, float(present["lease_s"]))
+            longest_s = max(self._lease_s, float(present["lease_s"]))
+            if await self._write({"_id": _ID, "version": term, "lease_s": longest_s}):
+                self._term, self._longest_s = term, longest_s
+                return longest_s
+
+    async def settle(self) -> None:
+        """Note that every lease of an earlier process has run out: those of this one are the longest."""
+        if self._longest_s > self._lease_s:
+            own = {"_id": _ID, "version": self._term, "lease_s": self._lease_s}
+            if await self._charges.replace(own, if_version=self._term):
+                self._longest_s = self._lease_s
 
     async def check(self) -> None:
         """Return when this process is still in charge; raises ``NotInCharge``."""

@@ -22,7 +22,7 @@ from services.access.domain.consent.entry import Entry
 from services.access.domain.consent.facts import Fact, KeyAnnounced
 from services.access.domain.consent.fold import Fold, Record
 from services.runtime.aggregates import Aggregates, Found
-from services.runtime.documents import Documents, Sort, cursor_of, values_of
+from services.runtime.documents import Documents, InvalidCursor, Sort, cursor_of, values_of
 from services.runtime.relay import Relay
 
 PAGE = 500
@@ -128,7 +128,7 @@ class Ledger:
         after: str | None,
     ) -> Found[Record]:
         """Read one page of the records of a kind in scope, newest first; raises ``InvalidCursor``."""
-        before = values_of(after, NEWEST_FIRST)[0] if after else None
+        before = epoch_of(after, NEWEST_FIRST) if after else None
         found: list[Record] = []
         for record in (await self.current()).records(kind):
             is_asked = factory_id in {None, record.factory_id} and buyer_id in {None, record.buyer_id}
@@ -153,6 +153,14 @@ class Ledger:
             return await self._entries.create(_key(entry.epoch), entry, (event,) if event else ())
         except Conflict:
             return False
+
+
+def epoch_of(cursor: str, order: Sort) -> int:
+    """The epoch behind which a list in the order of epochs goes on; raises ``InvalidCursor``."""
+    epoch = values_of(cursor, order)[0]
+    if not isinstance(epoch, int):
+        raise InvalidCursor("The cursor was not issued by this list.")
+    return epoch
 
 
 def _key(epoch: int) -> str:

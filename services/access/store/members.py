@@ -51,6 +51,11 @@ class Members:
         """How many members a buyer has."""
         return await self._collection.count({"state.buyer_id": scope.buyer_id or ""})
 
+    async def demand_free(self, member: Member) -> None:
+        """Raise ``UserNameTaken`` when a member of the same buyer has this name."""
+        if await self._collection.count({"state.buyer_id": member.buyer_id, "state.key": member.key}):
+            raise UserNameTaken("Another member has this user name.")
+
     async def add(self, member: Member) -> None:
         """Store a new member; raises ``UserNameTaken``."""
         try:

@@ -48,15 +48,15 @@ class Factories:
         where = {"state.status": {"$in": [None, FactoryStatus.ACTIVE.value]}}
         return await self._factories.find(where, sort=[("state.name", 1)], limit=limit, after=after)
 
-    async def find_ids_of_group(self, group_id: str, _: Scope) -> frozenset[str]:
-        """The ids of the factories that belong to a group."""
-        found: set[str] = set()
+    async def find_groups(self, _: Scope) -> dict[str, str]:
+        """The group of every factory that belongs to one."""
+        found: dict[str, str] = {}
         after: str | None = None
         while True:
-            page = await self._factories.find({"state.group_id": group_id}, limit=PAGE, after=after)
-            found |= {factory.id for factory in page.items}
+            page = await self._factories.find({"state.group_id": {"$gt": ""}}, limit=PAGE, after=after)
+            found |= {factory.id: factory.group_id for factory in page.items}
             if (after := page.next_cursor) is None:
-                return frozenset(found)
+                return found
 
     async def change(self, factory_id: str, decide: Callable[[Factory], tuple[Factory, Sequence[Event]]]) -> Factory:
         """Store what a pure decision makes of a factory; raises its refusals."""

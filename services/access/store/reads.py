@@ -25,6 +25,7 @@ from services.runtime.documents import (
     DuplicateKey,
     Filter,
     Index,
+    InvalidCursor,
     Sort,
     cursor_of,
     values_of,
@@ -163,7 +164,7 @@ def _where(scope: Scope, asked: Asked, after: str | None) -> Filter | None:
     parts += [{"recorded_ms": {"$gte": _ms(asked.since)}}] if asked.since else []
     parts += [{"recorded_ms": {"$lt": _ms(asked.until)}}] if asked.until else []
     if after is not None:
-        recorded_ms, page_id, _ = values_of(after, _SHOWN)
+        recorded_ms, page_id, _ = _place_of(after)
         rest = [{"recorded_ms": {"$lt": recorded_ms}}, {"recorded_ms": recorded_ms, "_id": {"$lte": page_id}}]
         parts += [{"recorded_ms": {"$lte": recorded_ms}}, {"$or": rest}]
     return {"$and": parts} if parts else {}
@@ -171,7 +172,7 @@ def _where(scope: Scope, asked: Asked, after: str | None) -> Filter | None:
 
 def _reads_of(page: Page, buyer_id: str | None, after: str | None) -> Iterator[NumberedRead]:
     """The reads of a page behind a cursor, newest first."""
-    _, page_id, before = values_of(after, _SHOWN) if after is not None else (None, "", 0)
+    _, page_id, before = _place_of(after) if after is not None else (0, "", 0)
     for number in range(page.last, page.first - 1, -1):
         read = page.reads[number - page.first]
         is_behind = number < before or page_id != _id(page.factory_id, page.number)
@@ -201,6 +202,14 @@ def _place(page: Page, number: int) -> str:
     """The cursor behind a read of a page."""
     place = {"recorded_ms": _ms(page.recorded_at), "_id": _id(page.factory_id, page.number), "number": number}
     return cursor_of(place, _SHOWN)
+
+
+def _place_of(cursor: str) -> tuple[int, str, int]:
+    """When, on which page and before which read the list goes on; raises ``InvalidCursor``."""
+    try:
+        return msgspec.convert(values_of(cursor, _SHOWN), tuple[int, str, int])
+    except msgspec.ValidationError:
+        raise InvalidCursor("The cursor was not issued by this list.") from None
 
 
 def _id(factory_id: str, number: int) -> str:

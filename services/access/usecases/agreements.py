@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from contracts.access import EntryKind
 from contracts.errors import Refusal
 from contracts.identity import Principal
-from contracts.permissions import Permission
+from contracts.permissions import Permission, scope_for
 from services.access.domain.agreement import Act, Agreement, Side, Signature, Termination
 from services.access.domain.consent.endings import revocation
 from services.access.domain.consent.fold import Fold
@@ -23,7 +23,7 @@ from services.access.store.ledger import Ledger
 from services.access.usecases.consent import Consent
 from services.access.usecases.durable import durable
 from services.access.usecases.grants import EVERYWHERE, Parties
-from services.access.usecases.sides import scope_for, side_of
+from services.access.usecases.sides import side_of
 
 TERMINATED: Final = "The agreement was terminated."
 
@@ -140,13 +140,26 @@ class Agreeing:
         _, side = await self._own(principal, agreement_id, Permission.AGREEMENT_SUSPEND)
         is_suspended, today = await self.is_suspended(agreement_id), self.today(now)
         ending = Termination(side=side, reason=reason, by=principal.subject, at=now)
-        kept = await self._agreements.change(
-            agreement_id, lambda agreed: agreed.terminated(ending, today, is_suspended=is_suspended)
-        )
-        epochs = await durable(self._revoke_all(kept, by=principal.subject, now=now))
+
+        async def write() -> tuple[Agreement, list[tuple[int, int]]]:
+            kept = await self._agreements.change(
+                agreement_id, lambda agreed: agreed.terminated(ending, today, is_suspended=is_suspended)
+            )
+            return kept, await self._revoke_all(kept, by=principal.subject, now=now)
+
+        kept, epochs = await durable(write())
         for given, revoked in epochs:
             await self._consent.in_force(revoked, given=given)
         return kept
+
+    async def sweep(self, *, now: datetime) -> None:
+        """End the grants that a crash left standing on an agreement that is over; again changes nothing."""
+        await self._consent.check_in_charge()
+        fold = await self._ledger.current()
+        named = {each.grant.agreement_id for each in fold.records() if each.ended_epoch is None}
+        for agreement in await self._agreements.terminated(named - {""}, EVERYWHERE):
+            if agreement.termination is not None:
+                await self._revoke_all(agreement, by=agreement.termination.by, now=now)
 
     async def is_suspended(self, agreement_id: str) -> bool:
         """Whether an agreement is suspended now."""

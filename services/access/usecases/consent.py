@@ -69,6 +69,8 @@ class Consent:
         while fold.epoch <= after and (left := deadline - self._clock()) > 0:
             await self._change(within_s=left)
         fold = await self._ledger.current()
+        if self._clock() >= self._leases.unknown_until:
+            await self._charge.settle()
         await self._charge.check()
         entries = tuple(followed(entry) for entry in fold.after(after, limit=ENTRIES_PER_ANSWER))
         is_complete = after + len(entries) == fold.epoch

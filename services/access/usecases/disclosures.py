@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from contracts.access import EntryKind
 from contracts.errors import NotFound
 from contracts.identity import Principal, Role
-from contracts.permissions import PERMISSIONS, Permission, may
+from contracts.permissions import PERMISSIONS, Permission, may, scope_for
 from services.access.domain.consent.endings import standing
 from services.access.domain.consent.facts import Disclosure, DisclosureEnded, DisclosureMade
 from services.access.domain.consent.fold import Fold, Record
@@ -50,7 +50,7 @@ class Disclosing:
             await self._parties.grantee(buyer_id)
         kept = request.checked(self._today(now))
         await self._disclosures.add(kept, body=(principal.subject, body))
-        return await self._disclosures.get(request.id, principal.scope())
+        return await self._disclosures.get(request.id, scope_for(principal, Permission.DISCLOSURE_REQUEST))
 
     async def confirm(self, principal: Principal, disclosure_id: str, *, now: datetime) -> DisclosureRequest:
         """Confirm what somebody else asked for; everything is on the ledger when this returns.
@@ -64,7 +64,7 @@ class Disclosing:
             request = await self._disclosures.change(disclosure_id, lambda present: present.confirmed(by, today))
             return await self._finish(request, now=now)
 
-        await self._disclosures.get(disclosure_id, principal.scope())
+        await self._disclosures.get(disclosure_id, scope_for(principal, Permission.DISCLOSURE_CONFIRM))
         return await durable(write())
 
     async def refuse(
@@ -72,7 +72,7 @@ class Disclosing:
     ) -> DisclosureRequest:
         """Refuse what somebody else asked for; raises ``NotFound`` and what ``DisclosureRequest.refused`` refuses."""
         by = person(principal, Permission.DISCLOSURE_CONFIRM, now)
-        await self._disclosures.get(disclosure_id, principal.scope())
+        await self._disclosures.get(disclosure_id, scope_for(principal, Permission.DISCLOSURE_CONFIRM))
         return await self._disclosures.change(disclosure_id, lambda present: present.refused(by, reason))
 
     async def end(self, principal: Principal, disclosure_id: str, *, now: datetime) -> None:
@@ -80,7 +80,7 @@ class Disclosing:
 
         One person is enough to show less. Raises ``NotFound``, and ``DisclosureStands`` for the factory.
         """
-        await self._disclosures.get(disclosure_id, principal.scope())
+        await self._disclosures.get(disclosure_id, scope_for(principal, Permission.DISCLOSURE_END))
         if not may(principal, Permission.DISCLOSURE_REQUEST):
             raise DisclosureStands("What was disclosed because of zero tolerance, the programme alone ends.")
         by = person(principal, Permission.DISCLOSURE_REQUEST, now)

@@ -71,7 +71,9 @@ async def give(
     by another grant.
     """
     await _demand_granting(parties, principal, grant.factory_id)
-    return await put(ledger, parties, grant, by=principal.subject, now=now, today=today, usual_day=usual_day)
+    group_id = principal.party_id or "" if _is_of_group(principal) else ""
+    by = principal.subject
+    return await put(ledger, parties, grant, by=by, now=now, today=today, usual_day=usual_day, group_id=group_id)
 
 
 async def put(
@@ -83,14 +85,20 @@ async def put(
     now: datetime,
     today: date,
     usual_day: UsualDay | None = None,
+    group_id: str = "",
 ) -> Record:
-    """Put a grant on the ledger of which somebody has seen to it that the factory wants it; raises as ``give`` does."""
+    """Put a grant on the ledger of which somebody has seen to it that the factory wants it; raises as ``give`` does.
+
+    A group of that name must have the factory at the epoch at which the grant is written, not only when it was asked.
+    """
     await parties.grantee(grant.buyer_id)
     agreement = await _agreement(parties, grant)
 
     def decide(fold: Fold) -> GrantGiven | None:
         present = fold.record(grant.id)
         if present is None:
+            if group_id and grant.factory_id not in fold.visible.owned(group_id):
+                raise NotFound("There is no such factory.")
             if agreement is not None:
                 agreement.demand_covers(grant, today, is_suspended=bool(suspending(fold, agreement.id)))
             return GrantGiven(grant=grant.checked(today))
@@ -146,7 +154,7 @@ async def _record_revocation(ledger: Ledger, principal: Principal, grant_id: str
 
 async def _demand_granting(parties: Parties, principal: Principal, factory_id: str) -> None:
     """Raise ``NotFound`` unless the caller speaks for the factory, or for a group that the factory lets grant."""
-    if Role.GROUP in principal.roles and Role.FACTORY not in principal.roles:
+    if _is_of_group(principal):
         factory = await parties.factories.get(
             factory_id, Scope(country=principal.country, factories=principal.factories)
         )
@@ -154,6 +162,10 @@ async def _demand_granting(parties: Parties, principal: Principal, factory_id: s
             raise NotFound("There is no such factory.")
     else:
         await parties.factories.get(factory_id, _own(principal))
+
+
+def _is_of_group(principal: Principal) -> bool:
+    return Role.GROUP in principal.roles and Role.FACTORY not in principal.roles
 
 
 def _own(principal: Principal) -> Scope:

@@ -90,7 +90,10 @@ class Staff:
             async with self._writing:
                 present = await self._demand(member_id, scope, version)
                 stays = (await self._view(present)).is_active if is_active is None else is_active
-                if not stays or present.described(profile, now=now).key != present.key:
+                wanted = present.described(profile, now=now)
+                if wanted.key != present.key:  # what is refused must not take the member off the ledger first
+                    await self._members.demand_free(wanted)
+                if not stays or wanted.key != present.key:
                     await self._tell(present, None, by=principal.subject, now=now)
                 kept = await self._members.change(member_id, lambda member: member.described(profile, now=now))
                 return await self._tell(kept, kept.key if stays else None, by=principal.subject, now=now)

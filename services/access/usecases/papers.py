@@ -7,7 +7,7 @@ import msgspec
 
 from contracts.errors import Malformed
 from contracts.identity import Principal
-from contracts.permissions import Permission
+from contracts.permissions import Permission, scope_for
 from services.access.domain.consent.fold import Record
 from services.access.domain.grant import Grant
 from services.access.domain.paper import EXTENSIONS, ConsentPaper
@@ -16,7 +16,6 @@ from services.access.store.ledger import Ledger
 from services.access.store.papers import ConsentPapers
 from services.access.usecases import grants
 from services.access.usecases.grants import Parties, UsualDay
-from services.access.usecases.sides import scope_for
 
 
 class PaperConsent:

@@ -16,13 +16,27 @@ from services.access.store.ledger import Ledger
 from services.access.usecases.consent import Consent
 from services.access.usecases.durable import durable
 from services.access.usecases.grants import EVERYWHERE, Parties
+from services.access.usecases.groups import Grouping
 
 
-async def change_factory(parties: Parties, factory_id: str, fields: Mapping[str, Any], why: Because) -> Factory:
-    """Give a factory other values; raises ``NotFound``, also for an unknown group, and ``Malformed``."""
+async def change_factory(
+    parties: Parties, grouping: Grouping, factory_id: str, fields: Mapping[str, Any], why: Because
+) -> Factory:
+    """Give a factory other values; a change of its group returns once it is in force at every gateway.
+
+    Raises ``NotFound``, also for an unknown group, and ``Malformed``.
+    """
     if fields.get("group_id"):
         await parties.group(fields["group_id"])
-    return await parties.factories.change(factory_id, lambda factory: factory.changed(fields, why))
+
+    async def change() -> Factory:
+        return await parties.factories.change(factory_id, lambda factory: factory.changed(fields, why))
+
+    if "group_id" not in fields:
+        return await change()
+    # What is refused must not take the factory from its group first.
+    (await parties.factories.get(factory_id, EVERYWHERE)).changed(fields, why)
+    return await grouping.moved(factory_id, fields["group_id"], change, by=why.by, now=why.at)
 
 
 async def move_factory(

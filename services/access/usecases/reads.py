@@ -48,12 +48,15 @@ class Recording:
 
     async def _purposes_of(self, reads: Iterable[Read]) -> Mapping[str, str]:
         """The purposes of the grants that the reads rest on, by their ids; a disclosure has none."""
-        missing = {ground for read in reads for ground in read.grounds} - self._purposes.keys()
-        if missing:
+        grounds = {ground for read in reads for ground in read.grounds}
+        found = {ground: self._purposes[ground] for ground in grounds if ground in self._purposes}
+        if missing := grounds - found.keys():
             # The gateway knows them from this ledger: what a fresh look at it does not show is no grant.
             fold = await self._ledger.current()
             if len(self._purposes) >= MOST_PURPOSES:
                 self._purposes.clear()
             records = ((ground, fold.record(ground)) for ground in missing)
-            self._purposes |= {ground: record.fact.sealed()[PURPOSE] if record else "" for ground, record in records}
-        return self._purposes
+            told = {ground: record.fact.sealed()[PURPOSE] if record else "" for ground, record in records}
+            self._purposes |= told
+            found |= told
+        return found

@@ -1,17 +1,9 @@
 """In whose name somebody acts who may hold several roles."""
 
-import msgspec
-
 from contracts.errors import NotFound
-from contracts.identity import STAFF, Principal, Role, Scope
+from contracts.identity import STAFF, Principal, Role
 from contracts.permissions import PERMISSIONS, Permission
 from services.access.domain.agreement import Side
-
-
-def scope_for(principal: Principal, permission: Permission) -> Scope:
-    """What the caller may see by the roles that hold this permission, and by no other role."""
-    holding = frozenset(role for role in principal.roles if permission in PERMISSIONS[role])
-    return msgspec.structs.replace(principal, roles=holding).scope()
 
 
 def side_of(principal: Principal, permission: Permission, *, factory_id: str, buyer_id: str) -> Side:

@@ -7,7 +7,6 @@ import msgspec
 from litestar import Request, get, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 from litestar.response import Stream
 from uuid_utils.compat import uuid7
@@ -21,6 +20,7 @@ from services.assessment.store import Questionnaires, Visits
 from services.assessment.usecases.visits import Upload, add_evidence
 from services.runtime.files import FileTooLarge
 from services.runtime.http import Injected, requires
+from services.runtime.openapi import of_bytes
 
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "application/pdf": "pdf"}
 
@@ -38,6 +38,7 @@ class EvidenceAdded(msgspec.Struct, frozen=True, kw_only=True):
     "/visits/{visit_id:str}/evidence",
     guards=[requires(Permission.VISIT_ANSWER)],
     request_max_body_size=LARGEST_BYTES,
+    operation_class=of_bytes(takes=tuple(EXTENSIONS)),
     summary="Add a photo or document (raw bytes: JPEG, PNG, WebP or PDF, at most 15 MB)",
 )
 async def add(
@@ -68,11 +69,7 @@ async def add(
 @get(
     "/visits/{visit_id:str}/evidence/{evidence_id:str}",
     guards=[requires(Permission.VISIT_READ)],
-    responses={
-        200: ResponseSpec(
-            bytes, description="The photo or document, of its own type", media_type="*/*", generate_examples=False
-        )
-    },
+    operation_class=of_bytes(gives=tuple(EXTENSIONS)),
 )
 async def file(
     visit_id: str,

@@ -22,6 +22,7 @@ from services.assessment.usecases.questionnaires import (
     upload_questionnaire,
 )
 from services.runtime.http import Injected, PageSize, requires
+from services.runtime.openapi import of_bytes
 
 
 class QuestionnaireSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +56,7 @@ class QuestionnaireView(QuestionnaireSummary, frozen=True, kw_only=True):
     "/questionnaires",
     guards=[requires(Permission.QUESTIONNAIRE_PUBLISH)],
     request_max_body_size=LARGEST_WORKBOOK,
+    operation_class=of_bytes(takes=(XLSX,)),
     summary="Upload an XLSForm workbook (.xlsx) as the draft of a questionnaire version",
 )
 async def upload(

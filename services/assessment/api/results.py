@@ -23,6 +23,7 @@ from services.assessment.usecases.imports import (
     import_rows,
 )
 from services.runtime.http import Injected, requires
+from services.runtime.openapi import of_bytes
 
 LARGEST_PIECE = 8 * 1024 * 1024
 CSV = "text/csv; charset=utf-8"
@@ -62,6 +63,7 @@ async def begin(data: BeginImport, principal: Injected[Principal], imports: Inje
     guards=[requires(Permission.RESULTS_IMPORT)],
     request_max_body_size=LARGEST_PIECE,
     status_code=200,
+    operation_class=of_bytes(takes=("text/csv",), may_be_empty=True),
     summary="Import rows (text/csv in UTF-8, whole records, no header, at most 8 MB)",
 )
 async def rows(

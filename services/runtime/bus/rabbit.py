@@ -60,6 +60,7 @@ class RabbitBus:
         prefetch: int = 20,
         confirm_timeout_s: float = 10,
         grace_s: float = 5,
+        start_timeout_s: float = 30,
     ) -> None:
         """``others`` are listeners of other processes with their types: their queues are declared as well.
 
@@ -72,6 +73,7 @@ class RabbitBus:
         self._prefetch = prefetch
         self._confirm_timeout_s = confirm_timeout_s
         self._grace_s = grace_s
+        self._start_timeout_s = start_timeout_s
         self._listeners: dict[str, _Listener] = {}
         self._out: aio_pika.abc.AbstractRobustConnection | None = None
         self._broker: RabbitBroker | None = None
@@ -89,12 +91,14 @@ class RabbitBus:
         self._listeners[listener] = _Listener(listener, frozenset(types), handle)
 
     async def start(self) -> None:
-        """Connect, declare and consume; raises at once when the broker cannot be reached."""
+        """Connect, declare and consume; raises at once when the broker cannot be reached, in time when it is silent."""
         self._stopping = False
         try:
-            await self._open_publishing()
-            if self._listeners:
-                await self._open_consuming()
+            # Declaring has no limit of its own: the silence would last until the heartbeat notices, for minutes.
+            async with asyncio.timeout(self._start_timeout_s):
+                await self._open_publishing()
+                if self._listeners:
+                    await self._open_consuming()
         except BaseException:
             await self.stop()
             raise
@@ -103,13 +107,14 @@ class RabbitBus:
         """Begin no delivery, give the running ones ``grace_s``, then close: what is not acknowledged comes again."""
         self._stopping = True
         broker, out = self._broker, self._out
-        self._broker = self._out = self._channel = self._events = None
+        self._broker = self._out = self._events = None
         self._probes = []
         # Without a server the libraries would wait for its answers; what they were to release, the server releases.
         with suppress(*_UNCONFIRMED):
             async with asyncio.timeout(self._grace_s + 1):
                 if broker is not None:
                     await broker.stop()
+        self._channel = None  # only now: a handler that ended meanwhile may have had something to put aside
         with suppress(*_UNCONFIRMED):
             async with asyncio.timeout(1):
                 if out is not None:

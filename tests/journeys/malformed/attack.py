@@ -17,12 +17,17 @@ CALLERS: Final = (*STRANGERS, "factory", "buyer", "admin", "leader", "advisor")
 
 
 class Attack(msgspec.Struct, frozen=True):
-    """Bytes for one connection. ``is_framed`` says that the framing itself is sound, so that an answer is owed."""
+    """Bytes for one connection.
+
+    ``is_framed`` says that the framing itself is sound, so that an answer is owed; ``is_foreign`` that the request is
+    about something that the caller may know nothing of.
+    """
 
     kind: str
     caller: str
     content: bytes
     is_framed: bool = True
+    is_foreign: bool = False
     patience_s: float = 20.0
 
 

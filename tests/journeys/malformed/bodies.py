@@ -246,7 +246,8 @@ def wrong_id(ground: Ground) -> Attack:
 def another_s_thing(ground: Ground) -> Attack:
     """A sound request for something that is not the caller's."""
     caller, operation = ground.chance.choice(("other_factory", "other_buyer", "analyst", "nobody")), ground.operation()
-    return Attack("another's thing", caller, ground.request(operation, caller).on_the_wire())
+    is_foreign = caller.startswith("other") and "{" in operation[1] and not CALLS[operation].everybody
+    return Attack("another's thing", caller, ground.request(operation, caller).on_the_wire(), is_foreign=is_foreign)
 
 
 def replayed(ground: Ground) -> Attack:

@@ -25,8 +25,6 @@ NOT_OF_A_STRANGER: Final = ("visit_id", "evidence_id", "report_id", "plan_id", "
 HONEST: Final = (b'"consent_unknown"', b'"consent_changed"', b"on record in time")
 """Why a country that is kept so busy may say that it cannot tell just now: the lease ran out meanwhile."""
 
-WITHOUT_IDENTITY: Final = frozenset({"forged token", "wrong authorization"})
-
 
 class Verdicts:
     """Judges answers and keeps what is wrong, by kind."""
@@ -65,8 +63,8 @@ class Verdicts:
             self._judge_refusal(attack, answer)
             if found := INSIDES.search(_without_what_was_sent(whole, attack)):
                 self._wrong(attack, f"{answer.status} tells of the inside: {found[0]!r} in {whole[:600]!r}")
-        if attack.kind in WITHOUT_IDENTITY and answer.status < 400:
-            self._wrong(attack, f"{answer.status} without a token that can be believed: {answer.body[:300]!r}")
+        if attack.is_framed and answer.status < 400 and (attack.is_foreign or attack.caller == "nobody"):
+            self._wrong(attack, f"{answer.status} for somebody who has no business here: {answer.body[:300]!r}")
         self._judge_secrets(attack, answer, whole)
 
     def _judge_secrets(self, attack: Attack, answer: Answer, whole: bytes) -> None:

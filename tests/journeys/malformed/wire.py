@@ -19,7 +19,6 @@ class Answer(msgspec.Struct):
     status: int = 0
     headers: list[tuple[str, str]] = []
     body: bytes = b""
-    is_whole: bool = False
 
     def header(self, name: str) -> str:
         """The value of a header, empty when there is none."""
@@ -48,9 +47,6 @@ class _Answers:
 
     def on_body(self, body: bytes) -> None:
         self.found[-1].body += body
-
-    def on_message_complete(self) -> None:
-        self.found[-1].is_whole = True
 
 
 async def exchanged(url: str, content: bytes, *, patience_s: float = PATIENCE_S) -> list[Answer]:

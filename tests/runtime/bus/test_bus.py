@@ -225,6 +225,22 @@ async def test_stopping_lets_the_running_handler_finish_and_begins_no_other(stag
     assert (first, seen.ids) == ([sent[0].id], [sent[1].id])
 
 
+async def test_what_a_handler_says_while_the_bus_stops_counts(stage: Stage) -> None:
+    opened, listener, began = a_name("visit.opened"), a_name("audit"), asyncio.Event()
+
+    async def fail_slowly(_: Delivery) -> Verdict:
+        began.set()
+        await asyncio.sleep(0.2)
+        return Retry("slowly")
+
+    async with stage.running((listener, [opened], fail_slowly)) as bus:
+        await bus.publish([a_message(opened)])
+        await asyncio.wait_for(began.wait(), 10)
+    seen = Remembering()
+    async with stage.running((listener, [opened], seen)):
+        await eventually(lambda: [each.attempt for each in seen.deliveries] == [2], saying="the second attempt")
+
+
 async def test_a_type_nobody_listens_to_is_confirmed(stage: Stage) -> None:
     async with stage.running() as bus:
         message = a_message(a_name("visit.opened"))

@@ -265,6 +265,21 @@ class MemberLeft(MemberAdmitted, frozen=True, tag=EntryKind.MEMBER_LEFT.value):
     """A person may no longer act for a buyer."""
 
 
+class GroupJoined(Said, frozen=True, tag=EntryKind.GROUP_JOINED.value):
+    """A factory belongs to a manufacturing group. It belongs to one at most, so that the record is the factory."""
+
+    factory_id: str
+    group_id: str
+
+    def shown(self) -> dict[str, Any]:
+        """The factory and the group."""
+        return {"grant_id": self.factory_id, "factory_id": self.factory_id, "group_id": self.group_id}
+
+
+class GroupLeft(GroupJoined, frozen=True, tag=EntryKind.GROUP_LEFT.value):
+    """A factory no longer belongs to a manufacturing group."""
+
+
 Fact = (
     KeyAnnounced
     | GrantGiven
@@ -280,4 +295,6 @@ Fact = (
     | BuyerReopened
     | MemberAdmitted
     | MemberLeft
+    | GroupJoined
+    | GroupLeft
 )
