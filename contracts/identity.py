@@ -43,7 +43,7 @@ class Shared(msgspec.Struct, frozen=True):
     @property
     def factories(self) -> frozenset[str]:
         """The factories of which at least one cycle may be read."""
-        return self.every.union(*(factories for _, factories in self.by_cycle))
+        return self.every.union(*(factories for _, factories in self.by_cycle)) if self.by_cycle else self.every
 
     def covers(self, factory_id: str, cycle: int | None = None) -> bool:
         """Whether a document of this factory and cycle may be read; without a cycle, whether that of any may."""

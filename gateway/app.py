@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -111,7 +111,7 @@ def make_gateway(
     known = identity or Oidc.of(settings, issuer.issuer if issuer else "", issuer or HttpFetch())
     public = document if document is not None else msgspec.json.decode(DOCUMENT.read_bytes())
     signer, zone = Signer(settings.signing_key), ZoneInfo(settings.time_zone)
-    replica = Replica(today=lambda: datetime.now(UTC).astimezone(zone).date())
+    replica = Replica(today=lambda: datetime.now(zone).date())
     source = consent_source or AccessFeed(upstreams["access"], signer, settings)
     follower = Follower(source, replica, gateway_id=settings.gateway_id, lease_s=settings.lease_s)
     doors = Doors(settings.country, public, upstreams, follower, known, issuer)

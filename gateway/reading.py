@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from contracts.answers import DOCUMENT
 from contracts.identity import NOTHING_SHARED, Principal

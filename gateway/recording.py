@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import msgspec
 import stamina
 from opentelemetry import trace
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from contracts.errors import Refusal
 from contracts.identity import Principal, Role
@@ -92,6 +92,13 @@ class _Waiting:
         self.left = reads
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    def give_up(self) -> None:
+        """Wait no longer."""
+        if not self.done.done():
+            self.done.set_exception(
+                ReadNotRecorded("The read could not be put on record in time; try again in a moment.")
+            )
+
 
 _Queued = tuple[bytes, _Waiting]
 
@@ -117,11 +124,11 @@ class ReadLog:
         if self._sending is None:
             # In a context of its own: a batch belongs to many requests and to the trace of none.
             self._sending = asyncio.create_task(self._send(), name="reads", context=contextvars.Context())
+        too_late = asyncio.get_running_loop().call_later(self._wait_s, waiting.give_up)
         try:
-            async with asyncio.timeout(self._wait_s):
-                await waiting.done
-        except TimeoutError:
-            raise ReadNotRecorded("The read could not be put on record in time; try again in a moment.") from None
+            await waiting.done
+        finally:
+            too_late.cancel()
         trace.get_current_span().add_event("read on record")
 
     async def stop(self) -> None:
