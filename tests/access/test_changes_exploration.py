@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.access import ENDS, EntryKind
@@ -191,7 +191,7 @@ def _beginning(
     }
     match kind:
         case EntryKind.GRANT_GIVEN:
-            return facts.GrantGiven(grant=Grant(**about, kinds=KINDS[: 1 + len(cycles)]))
+            return facts.GrantGiven(grant=Grant(**about, kinds=KINDS[: 1 + len(cycles)], purpose="review"))
         case EntryKind.DISCLOSURE_MADE:
             people: dict[str, Any] = {"reason": "zero tolerance", "requested_by": "a", "confirmed_by": "b"}
             made = facts.Disclosure(**about, **people, kinds=KINDS[:1], cycles=cycles)
@@ -242,7 +242,7 @@ SHARED: tuple[Step, ...] = (
 
 
 @pytest.mark.timeout(300)
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 @given(st.lists(STEP, min_size=4, max_size=30))
 def test_a_client_that_applies_the_feed_holds_what_it_may_see(steps: list[Step]) -> None:
     _play(*SHARED, *steps)

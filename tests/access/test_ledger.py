@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import Malformed, NotFound
@@ -23,6 +23,7 @@ from services.runtime.bus import RetryPolicy
 from services.runtime.bus.inprocess import INDEXES, InProcessBus
 from services.runtime.documents.sqlite import SqliteDocuments
 from services.runtime.relay import Relay
+from services.runtime.unavailable import StoreUnavailable
 from tests.access.entries import KEY, NOW, TODAY, a_fold, a_grant, signed_next
 
 
@@ -114,7 +115,7 @@ def test_a_grant_names_a_kind() -> None:
 STEPS = st.lists(st.tuples(st.integers(0, 1), st.booleans(), st.sampled_from("abcde")), min_size=1, max_size=14)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(STEPS, st.booleans())
 async def test_writers_at_the_same_time_leave_one_chain(
     steps: list[tuple[int, bool, str]],
@@ -143,6 +144,28 @@ async def test_writers_at_the_same_time_leave_one_chain(
         assert (fold.epoch, fold.hash) == (recomputed.epoch, recomputed.hash)
         assert list(fold.records()) == list(recomputed.records())
     assert {record.grant.id for record in recomputed.records()} == {name for _, _, name in steps}
+
+
+class Silent:
+    """A collection whose store is asked and never answers."""
+
+    async def find(self, *_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_nobody_stands_in_line_behind_a_store_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.access.store.ledger.PATIENCE_S", 0.1)
+    async with _process(tmp_path) as ledger:
+        collection = ledger._entries._collection
+        ledger._entries._collection = Silent()  # type: ignore[assignment]
+        give = (ledger.append(lambda _: GrantGiven(grant=a_grant()), by="w", at=NOW) for _ in range(30))
+        async with asyncio.timeout(1.5):
+            answers = await asyncio.gather(*give, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {StoreUnavailable}
+        ledger._entries._collection = collection
+        await ledger.append(lambda _: GrantGiven(grant=a_grant()), by="w", at=NOW)
 
 
 async def test_a_race_for_an_epoch_is_decided_again(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ async def moved(folder: Path, rows: list[list[str]]) -> list[list[str]]:
         return (await exported(running))[1:]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(VISITS)
 async def test_export_and_import_into_an_empty_deployment_lose_nothing(
     visits: list[tuple[dict[str, str], dict[str, str], str]],

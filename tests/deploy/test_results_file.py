@@ -28,7 +28,7 @@ def sent(path: Path) -> list[list[str]]:
 
 
 @given(rows=ROWS, quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_sent_is_what_was_written(rows: list[list[str]], quoting: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = a_file(Path(folder) / "results.csv", rows, header=["a", "b"], quoting=quoting)

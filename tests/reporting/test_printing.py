@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import msgspec
 import pypdf
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.assessment import FactV1
@@ -140,7 +140,7 @@ def test_hostile_text_is_printed_as_it_is() -> None:
     assert '#import "x": $y$ \\ <z>' in text
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(st.text(max_size=200))
 def test_any_name_can_be_printed(name: str) -> None:
     assert typeset(a_sheet("ar", name=name), NOW).startswith(b"%PDF")

@@ -11,6 +11,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -24,9 +25,13 @@ from services.access.domain.consent.fold import Fold, Record
 from services.runtime.aggregates import Aggregates, Found
 from services.runtime.documents import Documents, InvalidCursor, Sort, cursor_of, values_of
 from services.runtime.relay import Relay
+from services.runtime.unavailable import StoreUnavailable
 
 PAGE = 500
 APPEND_ATTEMPTS = 50
+PATIENCE_S: Final = 10.0
+"""How long waiting for one's turn and writing may take together, so that nobody stands in line behind a dead store."""
+
 NEWEST_FIRST: Sort = (("epoch", -1),)
 
 
@@ -74,17 +79,23 @@ class Ledger:
         """Write what the decision says as the next entry with its event, durably; nothing when it is ``None``.
 
         The decision runs again on the newer fold when another writer took the epoch. Raises ``Conflict`` when
-        that happens too often, ``KeyNotAnnounced``, and whatever the decision refuses.
+        that happens too often, ``KeyNotAnnounced``, ``StoreUnavailable``, and whatever the decision refuses.
         """
-        # One writer of this process at a time: they would only take the epoch away from each other.
-        async with self._writing:
-            for _ in range(APPEND_ATTEMPTS):
-                fold = await self.announce_key(at=at)
-                fact = decide(fold)
-                if fact is None or await self._insert(fold, fact, by=by, at=at, key=self._current()):
-                    found = fold if fact is None else await self.current()
-                    self._tell()
-                    return found
+        try:
+            # One writer of this process at a time: they would only take the epoch away from each other.
+            async with asyncio.timeout(PATIENCE_S), self._writing:
+                return await self._append(decide, by=by, at=at)
+        except TimeoutError as error:
+            raise StoreUnavailable("The ledger cannot be written just now.") from error
+
+    async def _append(self, decide: Callable[[Fold], Fact | None], *, by: str, at: datetime) -> Fold:
+        for _ in range(APPEND_ATTEMPTS):
+            fold = await self.announce_key(at=at)
+            fact = decide(fold)
+            if fact is None or await self._insert(fold, fact, by=by, at=at, key=self._current()):
+                found = fold if fact is None else await self.current()
+                self._tell()
+                return found
         raise Conflict("Too many others are writing the ledger; try again.")
 
     async def announce_key(self, *, at: datetime) -> Fold:

@@ -64,8 +64,7 @@ async def things(documents: Documents) -> Collection:
 
 @settings(
     max_examples=120,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
 )
 @given(contents=st.lists(oracle.documents, max_size=8), filters=st.lists(oracle.filters, min_size=1, max_size=6))

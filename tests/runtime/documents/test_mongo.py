@@ -53,6 +53,22 @@ async def test_300_calls_to_a_silent_server_all_fail_within_the_timeout(silent_u
     await documents.stop()
 
 
+async def test_who_calls_while_the_server_is_known_to_be_silent_hears_so_at_once(
+    silent_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.runtime.documents.mongo.BRIEFLY_S", 0.01)
+    documents = MongoDocuments(silent_url, "star", timeout_s=PATIENT_S)
+    things = documents.collection("things")
+    with pytest.raises(UNANSWERED):
+        await documents.start()
+    began = time.monotonic()
+    for n in range(10):  # one after the other, as callers who wait for each other do
+        with pytest.raises(UNANSWERED):
+            await things.get(str(n))
+    assert time.monotonic() - began < PATIENT_S
+    await documents.stop()
+
+
 @pytest.mark.servers
 async def test_a_server_that_falls_silent_is_an_exception_and_its_return_is_enough(tmp_path: Path) -> None:
     with mongo(tmp_path) as server:
@@ -77,6 +93,12 @@ async def test_a_server_that_falls_silent_is_an_exception_and_its_return_is_enou
                 except UNANSWERED:
                     await asyncio.sleep(0.1)
         assert await things.get("a") == {"_id": "a"}
+        server.pause()
+        began = time.monotonic()
+        with pytest.raises(UNANSWERED):
+            await things.get("a")
+        assert time.monotonic() - began >= PATIENT_S / 2  # it has answered since, and is believed to
+        server.resume()
         await documents.stop()
 
 
