@@ -119,7 +119,7 @@ def _tell_consent(receipt: Receipt) -> None:
     for event in receipt.events:
         say(f"{event.event_time.isoformat()}  {event.event_state}, epoch {event.epoch}")
     purpose, given = receipt.purposes[0], receipt.events[0]
-    say(f"By {receipt.pii_principal_id} for {', '.join(purpose.recipient_third_parties)}: {purpose.purpose or '-'}")
+    say(f"By {receipt.pii_principal_id} for {', '.join(purpose.recipient_third_parties)}: {purpose.purpose}")
     say(f"{', '.join(each.pii_type for each in purpose.pii_information)}")
     say(f"from {given.valid_from} until {given.valid_until or 'withdrawn'}")
 

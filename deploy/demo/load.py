@@ -102,7 +102,13 @@ async def _buy(admin: Client, factory: str) -> None:
 
 async def _approve(admin: Client, factory: int, buyer: int) -> None:
     grant_id = derived_id("demo", COUNTRY, "approval", str(factory), str(buyer))
-    body = {"id": grant_id, "factory_id": factory_id(factory), "buyer_id": buyer_id(buyer), "starts_on": "2023-01-01"}
+    body = {
+        "id": grant_id,
+        "factory_id": factory_id(factory),
+        "buyer_id": buyer_id(buyer),
+        "starts_on": "2023-01-01",
+        "purpose": "Supplier due diligence",
+    }
     await admin.as_user(f"factory-{factory}").post("/grants", body)
 
 

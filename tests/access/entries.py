@@ -24,7 +24,7 @@ SALT = "5a" * 16
 
 def a_grant(grant_id: str = "g1", **fields: object) -> Grant:
     told = {"id": grant_id, "factory_id": "f1", "buyer_id": "b1", "kinds": COMPLIANCE_KINDS, "starts_on": TODAY}
-    return Grant(**{**told, **fields})  # type: ignore[arg-type]
+    return Grant(**{"purpose": "review", **told, **fields})  # type: ignore[arg-type]
 
 
 def signed_next(fold: Fold, fact: Fact, key: LedgerKey = KEY) -> Entry:

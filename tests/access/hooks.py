@@ -99,7 +99,14 @@ class Hooks:
     async def share(self, grant_id: str = "g1", factory_id: str = "f1") -> None:
         """The buyer is a partner and the factory grants it everything."""
         partner = facts.Entitlement(id=f"partner-{grant_id}", buyer_id="b1", starts_on=self.today)
-        grant = Grant(id=grant_id, factory_id=factory_id, buyer_id="b1", kinds=COMPLIANCE_KINDS, starts_on=self.today)
+        grant = Grant(
+            id=grant_id,
+            factory_id=factory_id,
+            buyer_id="b1",
+            kinds=COMPLIANCE_KINDS,
+            starts_on=self.today,
+            purpose="review",
+        )
         for fact in (facts.EntitlementGiven(entitlement=partner), facts.GrantGiven(grant=grant)):
             await self.append(fact)
 

@@ -32,7 +32,7 @@ def a_factory(factory_id: str = "f1", **fields: object) -> dict[str, object]:
 
 
 def a_grant(grant_id: str = "g1", **fields: object) -> dict[str, object]:
-    return {"id": grant_id, "factory_id": "f1", "buyer_id": "b1", **fields}
+    return {"id": grant_id, "factory_id": "f1", "buyer_id": "b1", "purpose": "review", **fields}
 
 
 @asynccontextmanager

@@ -144,6 +144,8 @@ async def test_approving_again_with_the_same_id_changes_nothing(service: Running
         ({"ends_on": "2020-01-01"}, 400),
         ({"id": "a/b"}, 400),
         ({"purpose": "p" * 501}, 400),
+        ({"purpose": ""}, 400),
+        ({"purpose": " \t"}, 400),
     ],
 )
 async def test_a_grant_that_cannot_be_is_refused(service: Running, fields: dict[str, object], status: int) -> None:

@@ -25,7 +25,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Running]:
         await ask(running)
         await confirm(running)
         await buy(running)
-        await running.post("/api/v1/grants", FACTORY, {"factory_id": "f1", "buyer_id": "b1"})
+        await running.post("/api/v1/grants", FACTORY, {"factory_id": "f1", "buyer_id": "b1", "purpose": "review"})
         await record(running, "batch", a_read())
         yield running
 

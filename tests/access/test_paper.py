@@ -30,7 +30,7 @@ async def upload(
 
 
 async def record(service: Running, paper_id: str, caller: Principal = LEADER, **fields: object) -> httpx.Response:
-    body = {"id": "g1", "buyer_id": "b1", "approved_by": RANA, **fields}
+    body = {"id": "g1", "buyer_id": "b1", "purpose": "review", "approved_by": RANA, **fields}
     return await service.post(f"{PAPERS}/{paper_id}/grant", caller, body)
 
 
@@ -88,7 +88,8 @@ async def test_nothing_is_recorded_without_a_scan_or_without_who_signed(service:
     scan = (await upload(service)).json()
     assert (await record(service, "nothing")).status_code == 404
     assert (await record(service, scan["id"], approved_by=None)).status_code == 400
-    direct = {"id": "g1", "factory_id": "f1", "buyer_id": "b1", "approved_by": RANA}
+    assert (await record(service, scan["id"], purpose=" ")).status_code == 400
+    direct = {"id": "g1", "factory_id": "f1", "buyer_id": "b1", "purpose": "review", "approved_by": RANA}
     assert (await service.post("/api/v1/grants", LEADER, direct)).status_code == 403
 
 

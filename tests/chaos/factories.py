@@ -72,7 +72,7 @@ class Factories:
             number += 1
             pair = self._judge.pairs[chance.choice(BUYERS), factory]
             grant_id = f"g-{self._seed}-{factory}-{number}"
-            body = {"id": grant_id, "factory_id": pair.factory, "buyer_id": pair.buyer}
+            body = {"id": grant_id, "factory_id": pair.factory, "buyer_id": pair.buyer, "purpose": "review"}
             pair.opening()
             await self._until(session, pair, chance, "POST", "grants", 201, body)
             pair.given()

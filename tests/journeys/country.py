@@ -210,7 +210,7 @@ class Country:
 
     async def grant(self, case: Case, buyer: Party, **terms: object) -> str:
         """The factory approves a buyer."""
-        body = {"id": new_id(), "factory_id": case.factory.id, "buyer_id": buyer.id, **terms}
+        body = {"id": new_id(), "factory_id": case.factory.id, "buyer_id": buyer.id, "purpose": "review", **terms}
         await self.do(case.factory, "POST", "/grants", body)
         return str(body["id"])
 

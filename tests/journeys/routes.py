@@ -73,7 +73,7 @@ _DISCLOSURE: Final = {
     "reason": "Imminent danger that was reported",
 }
 _PURCHASE: Final = {"buyer_id": "{buyer_id}", "credits": 5, "reference": "Invoice 1"}
-_GRANT: Final = {"factory_id": "{factory_id}", "buyer_id": "{buyer_id}"}
+_GRANT: Final = {"factory_id": "{factory_id}", "buyer_id": "{buyer_id}", "purpose": "review"}
 
 _REQUEST: Final = {"factory_id": "{factory_id}", "purpose": "Sourcing"}
 _AGREEMENT: Final = {"factory_id": "{factory_id}", "buyer_id": "{buyer_id}", "starts_on": "2026-01-01"}
@@ -131,7 +131,8 @@ CALLS: Final[Mapping[Operation, Call]] = {
     ("POST", "/consent-documents"): Call(permission=Permission.GRANT_RECORD, raw=_PDF, query="factory_id={factory_id}"),
     ("GET", "/consent-documents/{document_id}"): Call(permission=Permission.PAPER_READ),
     ("POST", "/consent-documents/{document_id}/grant"): Call(
-        permission=Permission.GRANT_RECORD, body={"buyer_id": "{buyer_id}", "approved_by": {"name": "Rana"}}
+        permission=Permission.GRANT_RECORD,
+        body={"buyer_id": "{buyer_id}", "purpose": "review", "approved_by": {"name": "Rana"}},
     ),
     ("GET", "/consent-ledger"): Call(permission=Permission.CONSENT_EXPORT),
     ("GET", "/disclosures"): Call(permission=Permission.DISCLOSURE_READ),

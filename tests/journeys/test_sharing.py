@@ -87,7 +87,7 @@ async def test_a_grant_for_today_only_shows_everything_today(country: Country) -
 async def test_a_grant_that_ended_yesterday_is_refused_and_shows_nothing(country: Country) -> None:
     case, buyer = await country.a_released_case(), await country.buyer()
     yesterday, before = today() - timedelta(days=1), today() - timedelta(days=30)
-    body = {"factory_id": case.factory.id, "buyer_id": buyer.id}
+    body = {"factory_id": case.factory.id, "buyer_id": buyer.id, "purpose": "review"}
     body |= {"starts_on": before.isoformat(), "ends_on": yesterday.isoformat()}
     answer = await country.person(case.factory).call("POST", "/grants", body)
     assert (answer.status, answer.json["code"]) == (400, "grant_dates_wrong")
@@ -96,7 +96,7 @@ async def test_a_grant_that_ended_yesterday_is_refused_and_shows_nothing(country
 
 async def test_a_factory_cannot_share_what_is_another_factorys(country: Country) -> None:
     case, buyer, thief = await country.a_released_case(), await country.buyer(), await country.factory()
-    body = {"factory_id": case.factory.id, "buyer_id": buyer.id}
+    body = {"factory_id": case.factory.id, "buyer_id": buyer.id, "purpose": "review"}
     assert (await country.person(thief).call("POST", "/grants", body)).status == 404
     assert await statuses(country, buyer, case) == [404, 404, 404]
 

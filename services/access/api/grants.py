@@ -24,7 +24,8 @@ from services.access.usecases.consent import Consent
 from services.access.usecases.grants import Parties
 from services.runtime.http import Injected, PageSize, requires
 
-Purpose = Annotated[str, msgspec.Meta(max_length=500)]
+Purpose = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+"""What for: consent to nothing in particular is none."""
 
 
 class NewGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +41,7 @@ class NewGrant(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[ReportKind, ...] = COMPLIANCE_KINDS
     starts_on: date | None = None
     ends_on: date | None = None
-    purpose: Purpose = ""
+    purpose: Purpose
     approved_by: Approval | None = None
     agreement_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
@@ -63,7 +64,7 @@ async def give_grant(
     today = day_in(programme_zone)(now)
     fields = msgspec.structs.asdict(data)
     fields |= {"id": data.id or str(uuid7()), "starts_on": data.starts_on or today}
-    fields["purpose"] = plain(data.purpose, "purpose") if data.purpose else ""
+    fields["purpose"] = plain(data.purpose, "purpose")
     grant = Grant(**fields)
     usual_day = None if data.starts_on else day_in(programme_zone)
     record = await usecases.give(ledger, parties, principal, grant, now=now, today=today, usual_day=usual_day)

@@ -74,7 +74,7 @@ class RecordedGrant(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[ReportKind, ...] = COMPLIANCE_KINDS
     starts_on: date | None = None
     ends_on: date | None = None
-    purpose: Purpose = ""
+    purpose: Purpose
     agreement_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
     approved_by: Approval
 
@@ -140,7 +140,7 @@ async def record_grant(
     day = day_in(programme_zone)
     fields = msgspec.structs.asdict(data)
     fields |= {"id": data.id or str(uuid7()), "factory_id": "", "starts_on": data.starts_on or day(now)}
-    fields["purpose"] = plain(data.purpose, "purpose") if data.purpose else ""
+    fields["purpose"] = plain(data.purpose, "purpose")
     record = await paper_consent.record(
         principal,
         document_id,

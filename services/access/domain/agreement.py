@@ -121,6 +121,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
             kinds=kinds[:1],  # an agreement may name kinds that need consents of their own
             starts_on=self.starts_on,
             ends_on=self.ends_on,
+            purpose=self.scope,
         ).checked(today)
         event = AgreementProposedV1(
             agreement_id=self.id,

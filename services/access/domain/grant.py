@@ -43,7 +43,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[ReportKind, ...]
     starts_on: date
     ends_on: date | None = None
-    purpose: str = ""
+    purpose: str
     approved_by: Approval | None = None
     agreement_id: str = ""
     request_id: str = ""

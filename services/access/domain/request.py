@@ -115,6 +115,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
             kinds=self.kinds,
             starts_on=self.starts_on or today,
             ends_on=self.ends_on,
+            purpose=self.purpose,
         ).checked(today)
         subject = "quality" if ReportKind.QUALITY_PRODUCTIVITY in draft.kinds else "compliance"
         kept = msgspec.structs.replace(self, kinds=draft.kinds, slot=f"{self.buyer_id}:{self.factory_id}:{subject}")
