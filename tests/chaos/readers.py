@@ -76,7 +76,7 @@ class Readers:
                 # Who gives up on a gateway that says nothing asks it again: so it is asked while it is frozen, too.
                 patience_s = chance.uniform(*PATIENCE_S) if slot.waiting < MOST_WAITING else 10 * LEASE_S
                 outcome = await slot.ask(read, patience_s=patience_s)
-                pause_s = chance.uniform(self._pace.shortest_s, self._pace.longest_s)
+                pause_s = path.rest_s + chance.uniform(self._pace.shortest_s, self._pace.longest_s)
                 await asyncio.sleep(pause_s if outcome in {"200", "304", "404"} else max(pause_s, 0.02))
         finally:
             slot.close()

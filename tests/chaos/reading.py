@@ -22,7 +22,8 @@ LONGEST_MATCH: Final = 80
 class Path(msgspec.Struct, frozen=True):
     """A way to read: its address, what tells a factory in the answer, and further headers.
 
-    An answer that ``may_lack`` something says so itself, and one at a time of them is enough for a buyer.
+    An answer that ``may_lack`` something says so itself, and one at a time of them is enough for a buyer. After an
+    answer a client rests for ``rest_s`` besides its usual pause.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Path(msgspec.Struct, frozen=True):
     of: re.Pattern[bytes] = PAPER
     headers: str = ""
     may_lack: bool = False
+    rest_s: float = 0.0
 
     @property
     def is_list(self) -> bool:
@@ -46,7 +48,7 @@ PARTIES: Final = Path("the list of factories", "/api/v1/factories?limit=200", PA
 TABLE: Final = Path("the table of reports", f"{REPORTS}?limit=200&format=csv", ROW)
 PLAN_LIST: Final = Path("the list of plans", f"{PLANS}?limit=200")
 HOW_FAR: Final = Path("progress", f"{PLANS}/p-{{factory}}/{PROGRESS}")
-PORTFOLIO: Final = Path("the portfolio", "/api/v1/portfolio", may_lack=True)
+PORTFOLIO: Final = Path("the portfolio", "/api/v1/portfolio", may_lack=True, rest_s=0.5)
 PATHS: Final = (SINGLE, KNOWN, LIST, DOWNLOAD, PARTY_PATH, PARTIES, TABLE, PLAN_LIST, HOW_FAR, PORTFOLIO)
 
 
