@@ -16,6 +16,7 @@ from services.access.domain.grant import Grant
 from services.access.domain.organisation import GRANTEES, Organisation, OrganisationKind
 from services.access.domain.party import Buyer
 from services.access.domain.suspension import suspending
+from services.access.domain.termination import has_ended
 from services.access.store.agreements import Agreements
 from services.access.store.ledger import Ledger
 from services.access.store.organisations import Organisations
@@ -100,6 +101,8 @@ async def put(
             if group_id and grant.factory_id not in fold.visible.owned(group_id):
                 raise NotFound("There is no such factory.")
             if agreement is not None:
+                if has_ended(fold, agreement.id):  # since it was read
+                    raise AgreementDoesNotCover("The agreement was terminated.")
                 agreement.demand_covers(grant, today, is_suspended=bool(suspending(fold, agreement.id)))
             return GrantGiven(grant=grant.checked(today))
         # Said again on another day, what begins on the day on which it was said is still the same.
@@ -112,10 +115,6 @@ async def put(
     record = fold.record(grant.id)
     if record is None:
         raise NotFound("There is no such grant.")
-    if record.ended_epoch is None and _is_terminated(await _agreement(parties, grant)):
-        # The agreement ended while the entry was written, and who ended it may not have seen the grant.
-        await ledger.append(lambda fold: revocation(fold, grant.id), by=by, at=now)
-        raise AgreementDoesNotCover("The agreement was terminated meanwhile.")
     return record
 
 
@@ -127,10 +126,6 @@ async def _agreement(parties: Parties, grant: Grant) -> Agreement | None:
         return await parties.agreements.get(grant.agreement_id, EVERYWHERE)
     except NotFound:
         raise AgreementDoesNotCover("No such agreement between the two is in force.") from None
-
-
-def _is_terminated(agreement: Agreement | None) -> bool:
-    return agreement is not None and agreement.termination is not None
 
 
 async def revoke(ledger: Ledger, consent: Consent, principal: Principal, grant_id: str, *, now: datetime) -> None:
