@@ -1,4 +1,4 @@
-"""An agreement that was terminated bears no grant any more, also none that was on its way when it ended."""
+"""What ends or suspends an agreement stops every grant under it, also those that come or go at the same time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,8 +14,10 @@ from services.access.domain.consent.endings import revocation
 from services.access.domain.consent.fold import Record
 from services.access.evidence import Papers
 from services.access.store.agreements import Agreements
+from services.access.store.charge import Charge
 from services.access.usecases import grants
 from services.access.usecases.agreements import Agreeing
+from services.access.usecases.consent import Consent
 from services.runtime.documents.sqlite import SqliteDocuments
 from services.runtime.files.directory import DirectoryFiles
 from tests.access.entries import NOW, TODAY, a_grant
@@ -63,12 +65,13 @@ async def process(tmp_path: Path) -> AsyncIterator[Process]:
         yield found
 
 
-async def terminate(process: Process) -> None:
+def agreeing_of(process: Process, consent: Consent) -> Agreeing:
     papers = Papers(DirectoryFiles(Path("unused"), "access"))
-    agreeing = Agreeing(
-        process.parties.agreements, process.parties, papers, process.ledger, process.consent, zone=ZoneInfo("UTC")
-    )
-    await agreeing.terminate(LIN, "a1", "We part", now=NOW)
+    return Agreeing(process.parties.agreements, process.parties, papers, process.ledger, consent, zone=ZoneInfo("UTC"))
+
+
+async def terminate(process: Process) -> None:
+    await agreeing_of(process, process.consent).terminate(LIN, "a1", "We part", now=NOW)
 
 
 async def put(process: Process, meanwhile: Meanwhile | None = None) -> Record:
@@ -109,4 +112,17 @@ async def test_a_termination_waits_also_for_a_grant_whose_withdrawal_is_on_its_w
     began = loop.time()
     await terminate(process)
     assert known.lease_s == LEASE_S
+    assert loop.time() - began > LEASE_S * 0.8
+
+
+async def test_a_suspension_waits_also_for_leases_of_an_earlier_process_that_know_a_grant_on_its_way_out(
+    process: Process,
+) -> None:
+    await put(process)
+    late = Consent(process.ledger, Charge(process.documents, lease_s=LEASE_S), lease_s=LEASE_S)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await late.check()
+    await process.ledger.append(lambda fold: revocation(fold, "g1"), by="rana", at=NOW)
+    await agreeing_of(process, late).suspend(LIN, "a1", "A dispute", now=NOW)
     assert loop.time() - began > LEASE_S * 0.8

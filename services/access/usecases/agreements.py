@@ -14,7 +14,6 @@ from contracts.identity import Principal
 from contracts.permissions import Permission, scope_for
 from services.access.domain.agreement import Act, Agreement, Side, Signature, Termination
 from services.access.domain.consent.endings import revocation
-from services.access.domain.consent.fold import Fold
 from services.access.domain.paper import PDF
 from services.access.domain.suspension import resumption, suspending, suspension
 from services.access.domain.termination import ending
@@ -115,16 +114,15 @@ class Agreeing:
         if not await self.is_suspended(agreement_id):
             agreement.demand(Act.SUSPEND, self.today(now))
 
-        async def write() -> tuple[int, int]:
+        async def write() -> int:
             decide = lambda fold: suspension(fold, agreement, side, reason)  # noqa: E731
             fold = await self._ledger.append(decide, by=principal.subject, at=now)
             record = fold.record(agreement_id, EntryKind.SHARING_SUSPENDED)
-            epoch = record.epoch if record else fold.epoch
-            return epoch, _first_grant(fold, agreement, epoch)
+            return record.epoch if record else fold.epoch
 
         # Durable before the waiting begins: a caller who leaves has suspended all the same.
-        epoch, given = await durable(write())
-        await self._consent.in_force(epoch, given=given)
+        # From 0: the grants that it takes back may be of any age, also those that are being withdrawn already.
+        await self._consent.in_force(await durable(write()), given=0)
         return agreement
 
     async def resume(self, principal: Principal, agreement_id: str, *, now: datetime) -> None:
@@ -189,9 +187,3 @@ class Agreeing:
             fold = await self._ledger.append(decide, by=by, at=now)
         records = [fold.record(each.id) for each in resting]
         return max((each.ended_epoch or 0 for each in records if each), default=0)
-
-
-def _first_grant(fold: Fold, agreement: Agreement, otherwise: int) -> int:
-    """The epoch of the oldest standing grant between the two, which is what a suspension takes back."""
-    standing = fold.visible.buyer(agreement.buyer_id).of(EntryKind.GRANT_GIVEN, agreement.factory_id)
-    return min((entry.epoch for entry in standing), default=otherwise)
