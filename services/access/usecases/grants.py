@@ -57,6 +57,7 @@ class Parties(msgspec.Struct, frozen=True):
 
 async def give(
     ledger: Ledger,
+    consent: Consent,
     parties: Parties,
     principal: Principal,
     grant: Grant,
@@ -74,7 +75,25 @@ async def give(
     await _demand_granting(parties, principal, grant.factory_id)
     group_id = principal.party_id or "" if _is_of_group(principal) else ""
     by = principal.subject
-    return await put(ledger, parties, grant, by=by, now=now, today=today, usual_day=usual_day, group_id=group_id)
+
+    async def write() -> tuple[Record, NotFound | None]:
+        is_new = (await ledger.current()).record(grant.id) is None
+        given = await put(ledger, parties, grant, by=by, now=now, today=today, usual_day=usual_day, group_id=group_id)
+        try:
+            if group_id and is_new:
+                await _demand_granting(parties, principal, grant.factory_id)
+        except NotFound as refusal:
+            # The factory withdrew the permission, which is not on the ledger, while the grant was written.
+            await ledger.append(lambda fold: revocation(fold, grant.id), by=by, at=now)
+            return given, refusal
+        return given, None
+
+    record, refusal = await durable(write())
+    if refusal is not None:
+        # From 0, to the last entry there is: the revocation is among them.
+        await consent.in_force((await ledger.current()).epoch, given=0)
+        raise refusal
+    return record
 
 
 async def put(
