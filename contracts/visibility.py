@@ -51,7 +51,7 @@ class Buyer:
                 self.members.add(entry.member)
             case EntryKind.MEMBER_LEFT:
                 self.members.discard(entry.member)
-            case EntryKind.CREDITS_BOUGHT:
+            case EntryKind.CREDITS_BOUGHT | EntryKind.AGREEMENT_ENDED:
                 pass
             case kind if kind in _BEGINS:
                 self.standing[kind].setdefault(entry.factory_id, {})[entry.grant_id] = entry

@@ -20,6 +20,7 @@ from contracts.reporting import ReportReleasedV1
 from contracts.visibility import may_see
 from contracts.vocabulary import ReportKind
 from services.access.domain.consent import facts
+from services.access.domain.consent.agreed import SharingSuspended
 from services.access.domain.consent.facts import Fact
 from services.access.domain.grant import Grant
 from services.access.domain.sharing import SharedDocument
@@ -200,7 +201,7 @@ def _beginning(
             about["factory_id"] = factory_id if cycles else ""
             return facts.EntitlementGiven(entitlement=facts.Entitlement(**about, cycles=cycles))
         case EntryKind.SHARING_SUSPENDED:
-            return facts.SharingSuspended(record_id=record_id, buyer_id=BUYER, factory_id=factory_id)
+            return SharingSuspended(record_id=record_id, buyer_id=BUYER, factory_id=factory_id)
         case _:
             return facts.BuyerClosed(record_id=BUYER, buyer_id=BUYER)
 

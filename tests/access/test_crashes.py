@@ -135,7 +135,11 @@ async def test_the_grants_of_an_agreement_that_is_over_end_by_themselves_and_no_
         None,
     ]
     last = (await fresh.ledger.current()).after(5, limit=99)
-    assert [(entry.by, entry.fact.sealed()) for entry in last] == [("lin", {"reason": TERMINATED})] * 2
+    assert [(entry.by, entry.fact.sealed()["reason"]) for entry in last] == [
+        ("lin", "We part"),
+        ("lin", TERMINATED),
+        ("lin", TERMINATED),
+    ]
 
 
 async def test_who_leaves_while_an_agreement_ends_has_ended_its_grants_all_the_same(

@@ -55,6 +55,7 @@ def day_in(zone: ZoneInfo) -> usecases.UsualDay:
 async def give_grant(
     principal: Injected[Principal],
     ledger: Injected[Ledger],
+    consent: Injected[Consent],
     parties: Injected[Parties],
     programme_zone: Injected[ZoneInfo],
     data: NewGrant,
@@ -67,7 +68,7 @@ async def give_grant(
     fields["purpose"] = plain(data.purpose, "purpose")
     grant = Grant(**fields)
     usual_day = None if data.starts_on else day_in(programme_zone)
-    record = await usecases.give(ledger, parties, principal, grant, now=now, today=today, usual_day=usual_day)
+    record = await usecases.give(ledger, consent, parties, principal, grant, now=now, today=today, usual_day=usual_day)
     return queries.view(record, scope_for(principal, Permission.GRANT_GIVE))
 
 

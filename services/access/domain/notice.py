@@ -14,14 +14,13 @@ import msgspec
 
 from contracts.access import EntryKind
 from contracts.vocabulary import ReportKind
+from services.access.domain.consent.agreed import SharingResumed, SharingSuspended
 from services.access.domain.consent.entry import Entry
 from services.access.domain.consent.facts import (
     Disclosure,
     DisclosureEnded,
     DisclosureMade,
     GrantGiven,
-    SharingResumed,
-    SharingSuspended,
 )
 from services.access.domain.consent.fold import Fold
 from services.access.domain.request import REMINDERS, AccessRequest, Status

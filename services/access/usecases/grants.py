@@ -16,6 +16,7 @@ from services.access.domain.grant import Grant
 from services.access.domain.organisation import GRANTEES, Organisation, OrganisationKind
 from services.access.domain.party import Buyer
 from services.access.domain.suspension import suspending
+from services.access.domain.termination import has_ended
 from services.access.store.agreements import Agreements
 from services.access.store.ledger import Ledger
 from services.access.store.organisations import Organisations
@@ -56,6 +57,7 @@ class Parties(msgspec.Struct, frozen=True):
 
 async def give(
     ledger: Ledger,
+    consent: Consent,
     parties: Parties,
     principal: Principal,
     grant: Grant,
@@ -73,7 +75,25 @@ async def give(
     await _demand_granting(parties, principal, grant.factory_id)
     group_id = principal.party_id or "" if _is_of_group(principal) else ""
     by = principal.subject
-    return await put(ledger, parties, grant, by=by, now=now, today=today, usual_day=usual_day, group_id=group_id)
+
+    async def write() -> tuple[Record, NotFound | None]:
+        is_new = (await ledger.current()).record(grant.id) is None
+        given = await put(ledger, parties, grant, by=by, now=now, today=today, usual_day=usual_day, group_id=group_id)
+        try:
+            if group_id and is_new:
+                await _demand_granting(parties, principal, grant.factory_id)
+        except NotFound as refusal:
+            # The factory withdrew the permission, which is not on the ledger, while the grant was written.
+            await ledger.append(lambda fold: revocation(fold, grant.id), by=by, at=now)
+            return given, refusal
+        return given, None
+
+    record, refusal = await durable(write())
+    if refusal is not None:
+        # From 0, to the last entry there is: the revocation is among them.
+        await consent.in_force((await ledger.current()).epoch, given=0)
+        raise refusal
+    return record
 
 
 async def put(
@@ -100,6 +120,8 @@ async def put(
             if group_id and grant.factory_id not in fold.visible.owned(group_id):
                 raise NotFound("There is no such factory.")
             if agreement is not None:
+                if has_ended(fold, agreement.id):  # since it was read
+                    raise AgreementDoesNotCover("The agreement was terminated.")
                 agreement.demand_covers(grant, today, is_suspended=bool(suspending(fold, agreement.id)))
             return GrantGiven(grant=grant.checked(today))
         # Said again on another day, what begins on the day on which it was said is still the same.
@@ -112,10 +134,6 @@ async def put(
     record = fold.record(grant.id)
     if record is None:
         raise NotFound("There is no such grant.")
-    if record.ended_epoch is None and _is_terminated(await _agreement(parties, grant)):
-        # The agreement ended while the entry was written, and who ended it may not have seen the grant.
-        await ledger.append(lambda fold: revocation(fold, grant.id), by=by, at=now)
-        raise AgreementDoesNotCover("The agreement was terminated meanwhile.")
     return record
 
 
@@ -127,10 +145,6 @@ async def _agreement(parties: Parties, grant: Grant) -> Agreement | None:
         return await parties.agreements.get(grant.agreement_id, EVERYWHERE)
     except NotFound:
         raise AgreementDoesNotCover("No such agreement between the two is in force.") from None
-
-
-def _is_terminated(agreement: Agreement | None) -> bool:
-    return agreement is not None and agreement.termination is not None
 
 
 async def revoke(ledger: Ledger, consent: Consent, principal: Principal, grant_id: str, *, now: datetime) -> None:

@@ -14,8 +14,8 @@ from contracts.access import (
     member_digest,
 )
 from contracts.events import Event
-from contracts.sharing import SharingResumedV1, SharingSuspendedV1
 from contracts.vocabulary import ReportKind
+from services.access.domain.consent.agreed import AgreementEnded, SharingResumed, SharingSuspended
 from services.access.domain.consent.said import About, Said
 from services.access.domain.grant import Grant
 
@@ -77,35 +77,6 @@ class GrantRevoked(About, frozen=True, tag=EntryKind.GRANT_REVOKED.value):
     def event(self, epoch: int) -> Event:
         """The withdrawal."""
         return GrantRevokedV1(grant_id=self.record_id, factory_id=self.factory_id, buyer_id=self.buyer_id, epoch=epoch)
-
-
-class SharingSuspended(About, frozen=True, tag=EntryKind.SHARING_SUSPENDED.value):
-    """The agreement ``record_id`` is suspended: nothing is shared between the two for the time being.
-
-    ``sides`` are those who want it so; another entry tells when that changes, and the sharing goes on without any.
-    """
-
-    sides: tuple[str, ...] = ()
-
-    def sealed(self) -> dict[str, str]:
-        """The reason, and the sides."""
-        return {**super().sealed(), "sides": ",".join(self.sides)}
-
-    def event(self, epoch: int) -> Event:
-        """The suspension."""
-        return SharingSuspendedV1(
-            agreement_id=self.record_id, factory_id=self.factory_id, buyer_id=self.buyer_id, epoch=epoch
-        )
-
-
-class SharingResumed(About, frozen=True, tag=EntryKind.SHARING_RESUMED.value):
-    """The agreement ``record_id`` is no longer suspended."""
-
-    def event(self, epoch: int) -> Event:
-        """The resumption."""
-        return SharingResumedV1(
-            agreement_id=self.record_id, factory_id=self.factory_id, buyer_id=self.buyer_id, epoch=epoch
-        )
 
 
 class BuyerClosed(About, frozen=True, tag=EntryKind.BUYER_CLOSED.value):
@@ -291,6 +262,7 @@ Fact = (
     | EntitlementEnded
     | SharingSuspended
     | SharingResumed
+    | AgreementEnded
     | BuyerClosed
     | BuyerReopened
     | MemberAdmitted
