@@ -67,6 +67,13 @@ def a_receipt(fold: Fold, grant_id: str = "g1", names: set[str] | None = None) -
     return canonical(receipt_of([line_of(entry, names) for entry in fold.evidence(record)]))
 
 
+def a_forged_receipt() -> bytes:
+    """A receipt of an approval that nobody gave, signed by ``KEY`` after it was replaced, which is kept quiet about."""
+    _, entries = a_rotated_ledger()
+    forged = signed_next(Fold(entries[:3]), GrantGiven(grant=a_grant("g3")))
+    return canonical(receipt_of([line_of(entries[0]), line_of(forged)]))
+
+
 def bent_copies(content: bytes) -> Iterator[tuple[str, bytes]]:
     """For every byte a copy in which it alone is another one, and where that is."""
     chance, bent = random.Random(content), bytearray(content)

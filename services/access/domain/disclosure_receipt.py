@@ -106,13 +106,13 @@ def claims_disclosure(content: bytes) -> bool:
         return False
 
 
-def verified_disclosure(content: bytes, *, anchor: str = "") -> DisclosureReceipt:
+def verified_disclosure(content: bytes, *, anchor: str = "", key: str = "") -> DisclosureReceipt:
     """Check the bytes of a receipt and read it; raises ``NotGenuine``.
 
-    What it cannot show: entries after its last one, such as a later end, and what was disclosed to a buyer whose entry
-    was left out. The ledger shows both.
+    What it cannot show: entries after its last one, such as a later end, what was disclosed to a buyer whose entry
+    was left out, and that its key was replaced. The ledger shows all; ``key`` is the one that is valid now.
     """
-    return proven(content, disclosure_receipt_of, anchor=anchor)
+    return proven(content, disclosure_receipt_of, anchor=anchor, key=key)
 
 
 def _demand_ends(own: Sequence[Line], made: dict[str, Line]) -> None:

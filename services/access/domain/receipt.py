@@ -136,16 +136,17 @@ def proof_of(lines: Sequence[Line]) -> Proof:
     )
 
 
-def verified_receipt(content: bytes, *, anchor: str = "") -> Receipt:
+def verified_receipt(content: bytes, *, anchor: str = "", key: str = "") -> Receipt:
     """Check the bytes of a receipt and read it; raises ``NotGenuine``.
 
     What it cannot show: entries after its last one, such as a later withdrawal, and that a key was replaced by an
-    announcement that was left out. The ledger shows both.
+    announcement that was left out, so that who stole a replaced key could have made it. The ledger shows both; with
+    ``key``, the fingerprint of the key that is valid now, only what that key signed passes.
     """
-    return proven(content, receipt_of, anchor=anchor)
+    return proven(content, receipt_of, anchor=anchor, key=key)
 
 
-def proven(content: bytes, make: Callable[[Sequence[Line]], R], *, anchor: str = "") -> R:
+def proven(content: bytes, make: Callable[[Sequence[Line]], R], *, anchor: str = "", key: str = "") -> R:
     """Check the proof in the bytes of a receipt and make it again; raises ``NotGenuine`` unless the bytes are it."""
     try:
         claimed = msgspec.json.decode(content, type=_Claimed).proof
@@ -155,6 +156,11 @@ def proven(content: bytes, make: Callable[[Sequence[Line]], R], *, anchor: str =
     try:
         for line in claimed.entries:
             chain = chain.later(line.entry)
+            if line.entry.kind is not EntryKind.KEY_ANNOUNCED and key not in {"", line.entry.key_id}:
+                raise NotGenuine(
+                    f"Epoch {line.entry.epoch} is signed by the key {line.entry.key_id}, not by the one that is valid "
+                    "now: whether it was written before that key was replaced, only the ledger shows."
+                )
             check_disclosed(line.entry, line.disclosed)
         receipt = make(claimed.entries)
         is_exact = canonical(receipt) == content
