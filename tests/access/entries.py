@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime
 
 from contracts.ledger import LedgerKey
 from contracts.vocabulary import COMPLIANCE_KINDS
+from services.access.domain.consent.announced import KeyAnnounced
 from services.access.domain.consent.entry import Entry
-from services.access.domain.consent.facts import Fact, GrantGiven, GrantRevoked, KeyAnnounced
+from services.access.domain.consent.facts import Fact, GrantGiven, GrantRevoked
 from services.access.domain.consent.fold import Fold
 from services.access.domain.grant import Approval, Grant
 from services.access.domain.receipt import receipt_of

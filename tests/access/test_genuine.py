@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from contracts.ledger import LedgerKey, NotGenuine
+from services.access.domain.consent.announced import KeyAnnounced
 from services.access.domain.consent.entry import Entry
-from services.access.domain.consent.facts import Fact, GrantGiven, GrantRevoked, KeyAnnounced
+from services.access.domain.consent.facts import Fact, GrantGiven, GrantRevoked
 from services.access.domain.consent.fold import Fold
 from services.access.domain.receipt import Receipt, verified_receipt
 from services.access.domain.verification import canonical, verified_ledger
