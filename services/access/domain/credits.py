@@ -1,8 +1,9 @@
 """Credits: what buyers bought, spent and got back, and when a credit may be spent; all of it follows from the ledger.
 
 One credit opens one cycle of one factory: the assessment report, its improvement plan and its progress, of the kinds
-that the factory grants. A partner needs none. A country may run without participants: then nobody ever buys credits,
-every buyer is a partner, and nothing here has anything to say.
+that the factory grants. Progress is one view of the plan as it is now, which holds what both progress reports of the
+cycle would. A partner needs none. A country may run without participants: then nobody ever buys credits, every buyer is
+a partner, and nothing here has anything to say.
 
 What a credit costs is for finance to know: fees slide with the number of factories and differ by country and year, so
 an amount is kept as the invoice tells it and never worked out here.
