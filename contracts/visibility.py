@@ -6,9 +6,9 @@ from typing import Final
 
 from contracts.access import ENDS, ConsentEntry, EntryKind, member_digest
 from contracts.identity import Shared, Shares
+from contracts.ledger import GENESIS
 from contracts.vocabulary import ReportKind
 
-GENESIS: Final = "0" * 64
 EVERY_FACTORY: Final = ""
 
 _BEGINS: Final = frozenset(

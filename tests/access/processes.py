@@ -10,7 +10,7 @@ from services.access.domain.party import Buyer
 from services.access.store.agreements import Agreements
 from services.access.store.charge import Charge
 from services.access.store.ledger import Keys, Ledger
-from services.access.store.organisations import Organisations
+from services.access.store.organisations import Organisations, TermsRecords
 from services.access.store.parties import Buyers, Factories
 from services.access.usecases.consent import Consent
 from services.access.usecases.grants import Parties
@@ -37,7 +37,8 @@ class Process:
         self.buyers = Buyers(documents, source="JO/access", relay=self.relay)
         organisations = Organisations(documents, source="JO/access", relay=self.relay)
         agreements = Agreements(documents, source="JO/access", relay=self.relay)
-        self.parties = Parties(factories, self.buyers, organisations, agreements)
+        terms = TermsRecords(documents, source="JO/access", relay=self.relay)
+        self.parties = Parties(factories, self.buyers, organisations, agreements, terms)
 
 
 @asynccontextmanager

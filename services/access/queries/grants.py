@@ -7,10 +7,9 @@ import msgspec
 
 from contracts.identity import Scope
 from contracts.vocabulary import ReportKind
-from services.access.domain.consent.facts import PURPOSE
 from services.access.domain.consent.fold import Record
 from services.access.domain.grant import Approval
-from services.access.domain.receipt import receipt_of
+from services.access.domain.receipt import TOLD_TO_BUYER, TOLD_TO_FACTORY, receipt_of
 from services.access.domain.verification import canonical, line_of
 from services.access.store.ledger import Ledger
 
@@ -62,10 +61,12 @@ async def list_grants(
 async def read_receipt(ledger: Ledger, grant_id: str, scope: Scope) -> bytes:
     """The receipt of one grant as canonical JSON, the same bytes until it is revoked; raises ``NotFound``.
 
-    A buyer's receipt proves the same and names no person.
+    A factory's receipt names the factory's own people only, a buyer's proves the same and names no person.
     """
     record = await ledger.get(grant_id, scope)
-    names = None if scope.buyer_id is None else {PURPOSE}
+    names = None if scope.factories is None else TOLD_TO_FACTORY
+    if scope.buyer_id is not None:
+        names = TOLD_TO_BUYER
     fold = await ledger.current()
     return canonical(receipt_of([line_of(entry, names) for entry in fold.evidence(record)]))
 

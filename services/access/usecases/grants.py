@@ -17,9 +17,10 @@ from services.access.domain.organisation import GRANTEES, Organisation, Organisa
 from services.access.domain.party import Buyer
 from services.access.domain.suspension import suspending
 from services.access.domain.termination import has_ended
+from services.access.domain.terms import TermsAcceptance
 from services.access.store.agreements import Agreements
 from services.access.store.ledger import Ledger
-from services.access.store.organisations import Organisations
+from services.access.store.organisations import Organisations, TermsRecords
 from services.access.store.parties import Buyers, Factories
 from services.access.usecases.consent import Consent
 from services.access.usecases.durable import durable
@@ -36,6 +37,13 @@ class Parties(msgspec.Struct, frozen=True):
     buyers: Buyers
     organisations: Organisations
     agreements: Agreements
+    terms: TermsRecords
+
+    async def accepted_by(self, factory_id: str) -> TermsAcceptance | None:
+        """The terms that a factory accepted last, if any."""
+        own = Scope(country=EVERYWHERE.country, factories=frozenset({factory_id}))
+        found = await self.terms.find(own, limit=1, after=None)
+        return found.items[0] if found.items else None
 
     async def grantee(self, party_id: str) -> Buyer:
         """Who may be granted something, a buyer, a vendor or an agent; raises ``NotFound``."""
@@ -113,6 +121,8 @@ async def put(
     """
     await parties.grantee(grant.buyer_id)
     agreement = await _agreement(parties, grant)
+    accepted = await parties.accepted_by(grant.factory_id)
+    terms = {"terms_version": accepted.terms_version, "terms_sha256": accepted.document_sha256} if accepted else {}
 
     def decide(fold: Fold) -> GrantGiven | None:
         present = fold.record(grant.id)
@@ -123,7 +133,7 @@ async def put(
                 if has_ended(fold, agreement.id):  # since it was read
                     raise AgreementDoesNotCover("The agreement was terminated.")
                 agreement.demand_covers(grant, today, is_suspended=bool(suspending(fold, agreement.id)))
-            return GrantGiven(grant=grant.checked(today))
+            return GrantGiven(grant=grant.checked(today), **terms)
         # Said again on another day, what begins on the day on which it was said is still the same.
         asked = grant if usual_day is None else msgspec.structs.replace(grant, starts_on=usual_day(present.at))
         if present.grant != asked.ordered():

@@ -16,27 +16,23 @@ from contracts.access import (
 from contracts.events import Event
 from contracts.vocabulary import ReportKind
 from services.access.domain.consent.agreed import AgreementEnded, SharingResumed, SharingSuspended
+from services.access.domain.consent.announced import KeyAnnounced
 from services.access.domain.consent.said import About, Said
 from services.access.domain.grant import Grant
 
 PURPOSE: Final = "purpose"
-"""The sealed value that a buyer may read as well; all others name people, papers or money."""
-
-
-class KeyAnnounced(Said, frozen=True, tag=EntryKind.KEY_ANNOUNCED.value):
-    """From here on entries are signed by another key; ``public_key`` is its public half in hex."""
-
-    public_key: str
-
-    def shown(self) -> dict[str, Any]:
-        """The key."""
-        return {"public_key": self.public_key}
+"""The sealed value of a grant that a buyer may read as well; most others name people, papers or money."""
+TERMS_VERSION: Final = "terms_version"
+TERMS_SHA256: Final = "terms_sha256"
+"""Sealed values that stand in every receipt."""
 
 
 class GrantGiven(Said, frozen=True, tag=EntryKind.GRANT_GIVEN.value):
-    """A factory approved a buyer."""
+    """A factory approved a buyer, under the terms (with their SHA-256 in hex) that it had accepted last, if any."""
 
     grant: Grant
+    terms_version: str = ""
+    terms_sha256: str = ""
 
     def shown(self) -> dict[str, Any]:
         """The grant without its purpose and its people."""
@@ -48,6 +44,8 @@ class GrantGiven(Said, frozen=True, tag=EntryKind.GRANT_GIVEN.value):
         grant = self.grant
         values = {
             PURPOSE: grant.purpose,
+            TERMS_VERSION: self.terms_version,
+            TERMS_SHA256: self.terms_sha256,
             "agreement_id": grant.agreement_id,
             "request_id": grant.request_id,
             "document_sha256": grant.document_sha256,

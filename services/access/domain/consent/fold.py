@@ -86,7 +86,9 @@ class Fold:
         elif seen.kind in ENDS:
             self._end(ENDS[seen.kind], seen.grant_id, entry)
         else:
-            self._records[seen.kind][seen.grant_id] = Record(
+            records = self._records[seen.kind]
+            records.pop(seen.grant_id, None)  # what begins again is the newest
+            records[seen.grant_id] = Record(
                 id=seen.grant_id,
                 factory_id=seen.factory_id,
                 buyer_id=seen.buyer_id,
@@ -97,7 +99,8 @@ class Fold:
             )
         shown = msgspec.structs.replace(seen, sealed={}, signature="", key_id="")
         self.visible.apply(shown)
-        self._concerning.setdefault(shown.buyer_id, []).append(shown)
+        if shown.buyer_id:  # keys and groups concern no buyer
+            self._concerning.setdefault(shown.buyer_id, []).append(shown)
         self._entries.append(entry)
         self._chain = chain
 
