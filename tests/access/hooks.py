@@ -110,6 +110,16 @@ class Hooks:
         for fact in (facts.EntitlementGiven(entitlement=partner), facts.GrantGiven(grant=grant)):
             await self.append(fact)
 
+    async def pay(self, *, cycles: tuple[int, ...], factory_id: str = "f1") -> None:
+        """The buyer spends a credit on cycles of a factory."""
+        paid = facts.Entitlement(
+            id=f"credit-{factory_id}", buyer_id="b1", factory_id=factory_id, cycles=cycles, starts_on=self.today
+        )
+        await self.append(facts.EntitlementGiven(entitlement=paid))
+
+    async def end_partnership(self, grant_id: str = "g1") -> None:
+        await self.append(facts.EntitlementEnded(record_id=f"partner-{grant_id}", buyer_id="b1", factory_id=""))
+
     async def append(self, fact: Fact) -> None:
         await self.ledger.append(lambda _: fact, by="someone", at=self.now)
 

@@ -73,6 +73,40 @@ async def test_a_buyer_is_told_that_sharing_began_and_ended(country: Hooks, rece
     assert all(data["is_withdrawn"] and "document_id" not in data for data in ended)
 
 
+async def test_a_credit_that_outlives_a_partnership_remains_when_everything_else_ends(
+    country: Hooks, receiver: Receiver
+) -> None:
+    """A buyer that obeys the message keeps the cycle that is still shared, whatever types it chose."""
+    await country.share()
+    await country.pay(cycles=(3,))
+    await country.register(receiver.url)
+    await country.end_partnership()
+    await country.settle()
+    ended = receiver.told("sharing.ended")
+    assert {data["kind"] for data in ended} == {"assessment", "improvement_plan", "progress"}
+    assert all("cycle" not in data and data["remaining_cycles"] == [3] for data in ended)
+    assert receiver.told("sharing.began") == []
+
+
+async def test_an_end_of_everything_that_came_too_late_is_replaced_by_the_feed(
+    country: Hooks, receiver: Receiver
+) -> None:
+    """While the message waited a cycle was paid for, and the buyer may have read it: it must not delete that."""
+    await country.share()
+    await country.register(receiver.url)
+    await country.end_partnership()
+    receiver.answer = 500
+    await country.look()
+    receiver.answer = 204
+    receiver.got.clear()
+    await country.pay(cycles=(3,))
+    await country.after(minutes=1)
+    await country.settle()
+    assert {data["cycle"] for data in receiver.told("sharing.began")} == {3}
+    assert receiver.told("sharing.ended") == []
+    assert receiver.told("sync.needed") == [{}] * 3
+
+
 async def test_the_reference_implementation_finds_every_message_genuine(country: Hooks, receiver: Receiver) -> None:
     endpoint = await country.register(receiver.url)
     await country.share()

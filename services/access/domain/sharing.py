@@ -64,17 +64,12 @@ class Piece(msgspec.Struct, frozen=True):
 
     def shows(self, document: SharedDocument) -> bool:
         """Whether the buyer sees documents of this kind and cycle here."""
-        return shows(self.seen, document.kind, document.cycle)
+        cycles = self.seen.get(document.kind, frozenset())
+        return cycles is None or document.cycle in cycles
 
     def has(self, document: SharedDocument) -> bool:
         """Whether the document was there before this was over."""
         return document.epoch <= self.last_epoch and document.day <= self.last_day
-
-
-def shows(found: Mapping[ReportKind, Cycles], kind: ReportKind, cycle: int | None) -> bool:
-    """Whether what is seen of a factory covers a kind and cycle; ``None`` are all cycles."""
-    cycles = found.get(kind, frozenset())
-    return cycles is None or (cycle is not None and cycle in cycles)
 
 
 class Sight:

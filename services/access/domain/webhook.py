@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from contracts.visibility import Cycles
 from contracts.vocabulary import ReportKind
 from services.access.domain.sharing import Point, SharedDocument, Sight
 
@@ -24,6 +25,9 @@ DELAYS: Final = tuple(
 
 LONGEST_WAIT: Final = timedelta(hours=24)
 """A receiver that asks for a longer pause is asked again after this one."""
+
+
+_NO_CYCLE: Final[frozenset[int]] = frozenset()
 
 
 class Scheme(StrEnum):
@@ -126,13 +130,41 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a message is about, by its ids alone: a document, or all of a kind and cycle (every one without it)."""
+    """What a message is about, by its ids alone: a document, or all of a kind and cycle (every one without it).
+
+    ``remaining_cycles`` are what is still shared of a kind when not every cycle is any more.
+    """
 
     kind: ReportKind | None = None
     factory_id: str | None = None
     cycle: int | None = None
     document_id: str | None = None
     is_withdrawn: bool = False
+    remaining_cycles: tuple[int, ...] = ()
+
+
+class Truth(StrEnum):
+    """Whether what a message says is so: all of it, a part, or nothing."""
+
+    WHOLE = "whole"
+    PART = "part"
+    NONE = "none"
+
+
+def truth(about: Reference, seen: Mapping[ReportKind, Cycles]) -> Truth:
+    """Whether a message still says what is so, given what is seen of its factory now.
+
+    A part only can be true of a message about every cycle: who obeyed it would delete, or expect, too much.
+    """
+    cycles = seen.get(about.kind, _NO_CYCLE) if about.kind is not None else _NO_CYCLE
+    if about.cycle is not None:
+        is_shared = cycles is None or about.cycle in cycles
+        return Truth.WHOLE if is_shared is not about.is_withdrawn else Truth.NONE
+    if cycles is None:
+        return Truth.NONE if about.is_withdrawn else Truth.WHOLE
+    if about.is_withdrawn:
+        return Truth.WHOLE if cycles <= set(about.remaining_cycles) else Truth.PART
+    return Truth.PART if cycles else Truth.NONE
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,18 +212,21 @@ def turns(sight: Sight) -> Iterator[tuple[MessageType, Reference]]:
     for factory_id in sorted(sight.factories):
         first, last = sight.pieces(factory_id)[0].seen, sight.pieces(factory_id)[-1].seen
         for kind in ReportKind:
-            before, after = _cycles(first.get(kind, frozenset())), _cycles(last.get(kind, frozenset()))
-            for cycle in sorted(after - before, key=str):
-                yield MessageType.SHARING_BEGAN, Reference(kind=kind, factory_id=factory_id, cycle=cycle)
-            for cycle in sorted(before - after, key=str):
-                yield (
-                    MessageType.SHARING_ENDED,
-                    Reference(kind=kind, factory_id=factory_id, cycle=cycle, is_withdrawn=True),
-                )
+            of = Reference(kind=kind, factory_id=factory_id)
+            before, after = first.get(kind, _NO_CYCLE), last.get(kind, _NO_CYCLE)
+            for cycle in _gained(before, after):
+                yield MessageType.SHARING_BEGAN, msgspec.structs.replace(of, cycle=cycle)
+            remaining = tuple(sorted(after)) if before is None and after is not None else ()
+            for cycle in _gained(after, before):
+                ended = msgspec.structs.replace(of, cycle=cycle, is_withdrawn=True, remaining_cycles=remaining)
+                yield MessageType.SHARING_ENDED, ended
 
 
-def _cycles(cycles: frozenset[int] | None) -> frozenset[int | None]:
-    return frozenset({None}) if cycles is None else frozenset(cycles)
+def _gained(before: Cycles, after: Cycles) -> list[int | None]:
+    """The cycles that came, ``None`` for every one."""
+    if before is None:
+        return []
+    return [None] if after is None else [*sorted(after - before)]
 
 
 def _text(content: bytes) -> str:
