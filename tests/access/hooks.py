@@ -131,8 +131,8 @@ class Hooks:
         assert record.ended_epoch is not None
         await self.consent.in_force(record.ended_epoch, given=record.epoch)
 
-    async def publish(self, plan_id: str = "p1", factory_id: str = "f1") -> None:
-        """What is planned changed, or was released."""
+    async def publish(self, plan_id: str = "p1", factory_id: str = "f1", *, at: datetime | None = None) -> None:
+        """What is planned changed, or was released: just now, or ``at`` an earlier time and it is heard of only now."""
         self.changes += 1
         event = PlanChangedV1(plan_id=plan_id, factory_id=factory_id, cycle=1, kinds=(ReportKind.IMPROVEMENT_PLAN,))
         await note_change(
@@ -142,8 +142,8 @@ class Hooks:
             document_id=plan_id,
             factory_id=factory_id,
             cycle=1,
-            cause=Delivery(a_message(event, subject=plan_id, sequence=self.changes), 1),
-            today=self.today,
+            cause=Delivery(a_message(event, subject=plan_id, sequence=self.changes, at=at or self.now), 1),
+            now=self.now.astimezone(ZONE),
         )
 
     async def look(self) -> None:
