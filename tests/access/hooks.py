@@ -110,6 +110,16 @@ class Hooks:
         for fact in (facts.EntitlementGiven(entitlement=partner), facts.GrantGiven(grant=grant)):
             await self.append(fact)
 
+    async def pay(self, *, cycles: tuple[int, ...], factory_id: str = "f1") -> None:
+        """The buyer spends a credit on cycles of a factory."""
+        paid = facts.Entitlement(
+            id=f"credit-{factory_id}", buyer_id="b1", factory_id=factory_id, cycles=cycles, starts_on=self.today
+        )
+        await self.append(facts.EntitlementGiven(entitlement=paid))
+
+    async def end_partnership(self, grant_id: str = "g1") -> None:
+        await self.append(facts.EntitlementEnded(record_id=f"partner-{grant_id}", buyer_id="b1", factory_id=""))
+
     async def append(self, fact: Fact) -> None:
         await self.ledger.append(lambda _: fact, by="someone", at=self.now)
 
@@ -121,8 +131,8 @@ class Hooks:
         assert record.ended_epoch is not None
         await self.consent.in_force(record.ended_epoch, given=record.epoch)
 
-    async def publish(self, plan_id: str = "p1", factory_id: str = "f1") -> None:
-        """What is planned changed, or was released."""
+    async def publish(self, plan_id: str = "p1", factory_id: str = "f1", *, at: datetime | None = None) -> None:
+        """What is planned changed, or was released: just now, or ``at`` an earlier time and it is heard of only now."""
         self.changes += 1
         event = PlanChangedV1(plan_id=plan_id, factory_id=factory_id, cycle=1, kinds=(ReportKind.IMPROVEMENT_PLAN,))
         await note_change(
@@ -132,8 +142,8 @@ class Hooks:
             document_id=plan_id,
             factory_id=factory_id,
             cycle=1,
-            cause=Delivery(a_message(event, subject=plan_id, sequence=self.changes), 1),
-            today=self.today,
+            cause=Delivery(a_message(event, subject=plan_id, sequence=self.changes, at=at or self.now), 1),
+            now=self.now.astimezone(ZONE),
         )
 
     async def look(self) -> None:

@@ -136,8 +136,8 @@ class Country:
             document_id=document_id,
             factory_id=event.factory_id,
             cycle=event.cycle,
-            cause=Delivery(a_message(event, subject=document_id, sequence=self.changes), 1),
-            today=self.today,
+            cause=Delivery(a_message(event, subject=document_id, sequence=self.changes, at=self.now), 1),
+            now=self.now.astimezone(ZONE),
         )
 
     async def do_wait(self, days: int, _: None) -> None:

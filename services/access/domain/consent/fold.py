@@ -125,6 +125,10 @@ class Fold:
             return True
         return 0 < epoch <= self.epoch and self._entries[epoch - 1].hash == entry_hash
 
+    def epoch_at(self, moment: datetime) -> int:
+        """The epoch of the last entry that was written by then, 0 before the first."""
+        return next((entry.epoch for entry in reversed(self._entries) if entry.at <= moment), 0)
+
     def after(self, epoch: int, *, limit: int) -> list[Entry]:
         """The entries behind an epoch, at most ``limit``."""
         return self._entries[epoch : epoch + limit]
