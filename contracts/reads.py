@@ -16,6 +16,9 @@ from contracts.vocabulary import ReportKind
 MOST_READS: Final = 512
 """The reads of one batch."""
 
+MOST_GROUNDS: Final = 100
+"""Of one read: the newest of them, when there are more."""
+
 _Word = Annotated[str, msgspec.Meta(max_length=300)]
 
 
@@ -36,8 +39,8 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     """One granted read of documents of one factory by one person of a buyer.
 
     ``at`` is the gateway's clock, ``epoch`` the place on the consent ledger of the decision, ``grounds`` are the ids of
-    the grants and disclosures by which the buyer sees these ``kinds``. ``route`` is the template of the address, with
-    no id in it, ``trace_id`` finds the request.
+    the grants and disclosures by which the buyer sees these ``kinds`` and ``cycles``, the newest first. ``route`` is
+    the template of the address, with no id in it, ``trace_id`` finds the request.
     """
 
     id: Id
@@ -52,7 +55,7 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     documents: Annotated[tuple[Id, ...], msgspec.Meta(max_length=500)]
     route: _Word
     epoch: int
-    grounds: Annotated[tuple[Id, ...], msgspec.Meta(max_length=100)]
+    grounds: Annotated[tuple[Id, ...], msgspec.Meta(max_length=MOST_GROUNDS)]
     trace_id: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?(?!\n)$")]
 
 

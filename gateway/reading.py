@@ -116,7 +116,7 @@ class Reading:
             documents=shown.documents,
             route=route,
             epoch=decision.epoch,
-            grounds=self._replica.grounds(decision.buyer_id, shown.factory_id, shown.kinds),
+            grounds=self._replica.grounds(decision.buyer_id, shown.factory_id, shown.kinds, shown.cycles),
             trace_id=current_trace_id(),
         )
 
