@@ -197,7 +197,7 @@ class Guard:
         self._sending: asyncio.Future[None] | None = None
         self.decision = decision
         self.subject: Subject | None = None
-        self.is_on_record = decision.group_id != ""  # what a group reads of its own factories goes on no record
+        self.is_on_record = False
 
     def stands(self) -> bool:
         """Whether the answer may go on."""
