@@ -8,10 +8,11 @@ from datetime import date
 import msgspec
 from litestar.types import Message, Send
 
-from contracts.access import ConsentAnswer, EntryKind
+from contracts.access import ConsentAnswer
 from contracts.errors import NotPermitted, Refusal
 from contracts.identity import NOTHING_SHARED, Shared, Shares
-from contracts.visibility import Fold, holds, may_see, shares
+from contracts.reads import MOST_GROUNDS
+from contracts.visibility import Fold, grounds, may_see, shares
 from contracts.vocabulary import ReportKind
 from gateway.stepping import begun
 
@@ -146,15 +147,15 @@ class Replica:
         today = self._today()
         return all(may_see(self.fold, decision.buyer_id, about, kind, today, cycle) for kind in subject.kinds)
 
-    def grounds(self, buyer_id: str, factory_id: str, kinds: Collection[ReportKind]) -> tuple[str, ...]:
-        """The ids of the grants and disclosures of a factory that cover some of these kinds for the buyer today."""
-        buyer, today = self.fold.buyer(buyer_id), self._today()
-        return tuple(
-            entry.grant_id
-            for kind in (EntryKind.GRANT_GIVEN, EntryKind.DISCLOSURE_MADE)
-            for entry in buyer.of(kind, factory_id)
-            if holds(entry, today) and not set(entry.kinds).isdisjoint(kinds)
-        )
+    def grounds(
+        self, buyer_id: str, factory_id: str, kinds: Collection[ReportKind], cycles: Collection[int]
+    ) -> tuple[str, ...]:
+        """The ids of the grants and disclosures by which the buyer sees some of these kinds and cycles today.
+
+        The newest come first; of more than a record can hold the oldest are left out. Without cycles: of any cycle.
+        """
+        found = grounds(self.fold.buyer(buyer_id), factory_id, kinds, cycles, self._today())
+        return tuple(entry.grant_id for entry in found[:MOST_GROUNDS])
 
     def guard(self, decision: Decision) -> "Guard":
         """Watch over one answer; leave it with ``Guard.release``."""
@@ -196,7 +197,7 @@ class Guard:
         self._sending: asyncio.Future[None] | None = None
         self.decision = decision
         self.subject: Subject | None = None
-        self.is_on_record = decision.group_id != ""  # what a group reads of its own factories goes on no record
+        self.is_on_record = False
 
     def stands(self) -> bool:
         """Whether the answer may go on."""

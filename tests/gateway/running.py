@@ -252,3 +252,12 @@ async def a_following_gateway(
 def everywhere(upstream: Upstream) -> dict[str, Upstream]:
     """The same upstream as every service."""
     return dict.fromkeys(("access", "assessment", "remediation", "training", "reporting"), upstream)
+
+
+def split(app: ASGIApp, path: str, scripted: ASGIApp) -> ASGIApp:
+    """An application of which one path is scripted."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await (scripted if scope["path"] == path else app)(scope, receive, send)
+
+    return answer

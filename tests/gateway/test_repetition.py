@@ -17,12 +17,12 @@ from gateway.upstream import Incoming, Outgoing, UpstreamDown, UpstreamNotReache
 from services.access.app import make_service
 from services.access.domain.repetition import RUNS_AT_MOST
 from tests.gateway.feed import FedConsent
-from tests.gateway.running import Door, Got, Scripted, a_gateway
+from tests.gateway.running import Door, Got, Scripted, a_gateway, split
 from tests.journeys.routes import DOCUMENT
 from tests.support.eventually import eventually
 from tests.support.services import Running, running_service
 
-FACTORIES, FINALISATION = "/api/v1/factories", "/api/v1/visits/v1/finalisation"
+FACTORIES, FINALISATION, RENEWAL = "/api/v1/factories", "/api/v1/visits/v1/finalisation", "/api/v1/agreements/a/renewal"
 FACTORY = {"name": "Sewing", "industry": "C14", "time_zone": "Asia/Amman"}
 MARKS = [(b"star-factory", b"f1"), (b"star-kind", b"assessment")]
 KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
@@ -80,9 +80,10 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     consent.give("g1", "f1")
     service = Scripted(body=b'{"id": "x"}')
     async with running_service(make_service, tmp_path) as access:
-        near, other = Trouble(access.service.app), Trouble(service)
+        asked = split(access.service.app, RENEWAL, service)
+        near, other = Trouble(asked), Trouble(service)
         upstreams = {**dict.fromkeys(("assessment", "remediation", "training", "reporting"), other), "access": near}
-        untroubled = {**upstreams, "access": Trouble(access.service.app)}
+        untroubled = {**upstreams, "access": Trouble(asked)}
         async with (
             a_gateway(tmp_path / "1", upstreams, consent, document=DOCUMENT) as one,
             a_gateway(tmp_path / "2", untroubled, consent, document=DOCUMENT) as two,
@@ -287,13 +288,13 @@ async def test_what_was_withdrawn_is_not_repeated(stage: Stage, user: str, marks
     await stage.consent.heard(gateways=2)
     stage.service.headers += marks
     stage.service.status, stage.service.body = 201, b'{"factory_id": "f1", "text": "a finding"}'
-    assert (await post(stage.one, FINALISATION, {}, user)).status == 201
-    assert (await post(stage.one, FINALISATION, {}, user)).headers["idempotency-replayed"] == "true"
+    assert (await post(stage.one, RENEWAL, {}, user)).status == 201
+    assert (await post(stage.one, RENEWAL, {}, user)).headers["idempotency-replayed"] == "true"
     stage.consent.revoke("g1", "f1")
     stage.consent.leave("f1")
     await stage.consent.heard(gateways=2)
     for door in (stage.one, stage.two):
-        got = await post(door, FINALISATION, {}, user)
+        got = await post(door, RENEWAL, {}, user)
         assert code(got) == (404, "not_found")
         assert b"a finding" not in got.body
     assert len(stage.service.seen) == 1

@@ -199,7 +199,7 @@ def _document(page: Page) -> Document:
         "factory_id": page.factory_id,
         "batch": page.batch,
         "recorded_ms": _ms(page.recorded_at),
-        "buyers": sorted({read.buyer_id for read in page.reads}),
+        "buyers": sorted({read.buyer_id for read in page.reads} - {""}),
         # As one text, which is what was hashed: nothing looks inside, and a document's parts take time to check.
         "page": spelt(page).decode(),
     }
