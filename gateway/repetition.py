@@ -178,7 +178,7 @@ def _with_id(body: bytes, made_id: str) -> bytes:
     """The JSON object with an id, unless it has one; anything else stays as it is, for the service to refuse."""
     try:
         content = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return body
     if bytes(content.get("id", msgspec.Raw(b"null"))).strip() != b"null":
         return body

@@ -262,6 +262,14 @@ async def test_without_a_key_nothing_changes(stage: Stage) -> None:
     assert [seen.body for seen in stage.service.seen] == [b'{"a": 1}'] * 2
 
 
+@pytest.mark.parametrize("body", [b'{"\xff":1}', b'{"a":' + b"[" * 5_000 + b"]" * 5_000 + b"}", b"[1]", b"{", b""])
+async def test_a_body_that_cannot_be_read_is_refused_by_its_service(stage: Stage, body: bytes) -> None:
+    headers = {"idempotency-key": KEY, "content-type": "application/json"}
+    got = await stage.one.ask("POST", FACTORIES, "admin", headers=headers, data=body)
+    assert code(got) == (400, "malformed")
+    assert await stage.factories() == []
+
+
 @pytest.mark.parametrize("key", ["", '""', "a b", "é", "x" * 256, '"a"b"', "a,b"])
 async def test_what_is_no_key_is_refused(stage: Stage, key: str) -> None:
     assert code(await post(stage.one, FINALISATION, {}, key=key)) == (400, "malformed")
