@@ -25,7 +25,7 @@ from gateway.replica import Decision, Guard, Replica, Subject
 from gateway.routes import SCIM, Route
 from gateway.shaping import FORMAT, Opened, PageTooLarge, Shaped, is_csv, shaped
 from gateway.signing import Signatures
-from gateway.upstream import Headers, Incoming, Outgoing, Upstream, UpstreamDown
+from gateway.upstream import Headers, Incoming, Outgoing, Upstream, UpstreamDown, UpstreamNotReached
 from services.runtime.identity import NotAuthenticated, Signer
 
 WHOLE_BYTES: Final = 4 * 1024 * 1024
@@ -161,7 +161,7 @@ class Proxy:
         request = msgspec.structs.replace(request, headers=(*request.headers, signed))
         async with self._upstreams[service].exchange(request) as incoming:
             if incoming.status == 401:
-                raise UpstreamDown("A service does not believe the gateway; the operators are needed.")
+                raise UpstreamNotReached("A service does not believe the gateway; the operators are needed.")
             yield incoming, decision
 
     def _decision(self, principal: Principal) -> Decision | None:
