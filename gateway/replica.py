@@ -21,6 +21,9 @@ CLOCK_DRIFT = 0.02
 
 CACHED_BUYERS = 10_000
 
+MOST_AT_ONCE = 64 * 1024
+"""So many bytes are given to the server as one message: what it has taken cannot be cut off any more."""
+
 
 class NoLease(Refusal):
     """The gateway has not heard from access for too long to say what is shared just now."""
@@ -204,7 +207,20 @@ class Guard:
         return self._replica.stands(self.decision, self.subject)
 
     async def send(self, send: Send, message: Message) -> None:
-        """Send one message; raises ``Withdrawn`` instead, also while the client is too slow to take it."""
+        """Send one message, a long body in pieces; raises ``Withdrawn`` instead, also while the client is too slow.
+
+        Returns from a long body when the server waits for the client no more.
+        """
+        body = message.get("body", b"")
+        if not isinstance(body, bytes) or len(body) <= MOST_AT_ONCE:
+            await self._send(send, message)
+            return
+        for start in range(0, len(body), MOST_AT_ONCE):
+            piece = body[start : start + MOST_AT_ONCE]
+            await self._send(send, {"type": "http.response.body", "body": piece, "more_body": True})
+        await self._send(send, {**message, "body": b""})  # type: ignore[arg-type]
+
+    async def _send(self, send: Send, message: Message) -> None:
         if not self.is_on_record:
             raise RuntimeError("What is about to be sent is not on record.")
         if not self.stands():

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.identity import Role
 from services.access.domain.credits import Movement, Turn
 from services.access.domain.verification import Line, verified_ledger
 from services.access.queries.entitlements import OLDEST_FIRST, Asked, between
 from services.runtime.documents import cursor_of
 from tests.access.buying import buy, code, end, left, spend, statement
 from tests.access.parties import ADMIN, BUYER, FACTORY, OTHER_BUYER, a_grant, access
-from tests.support.services import Running
+from tests.support.services import Running, a_principal
 
 
 @pytest.fixture
@@ -36,6 +37,14 @@ async def test_everybody_sees_the_purchases_and_lines_in_scope(service: Running)
             assert {item["buyer_id"] for item in (await service.get(path, caller)).json()["items"]} == seen
     assert (await service.get("/api/v1/purchases?buyer_id=b2", BUYER)).json()["items"] == []
     assert (await service.get("/api/v1/statement?buyer_id=b2", BUYER)).status_code == 404
+
+
+@pytest.mark.parametrize("query", ["", "?buyer_id=b1"])
+async def test_who_speaks_for_no_buyer_has_no_statement(service: Running, query: str) -> None:
+    nobody = a_principal(Role.BUYER, party_id=None)
+    assert (await service.get(f"/api/v1/statement{query}", nobody)).status_code == 404
+    for path in ("/api/v1/purchases", "/api/v1/entitlements", "/api/v1/grants"):
+        assert (await service.get(f"{path}{query}", nobody)).json()["items"] == []
 
 
 async def test_a_statement_runs_from_one_balance_to_the_other(service: Running) -> None:

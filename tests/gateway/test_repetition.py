@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from contracts.access import EntryKind, member_digest
 from gateway.inprocess import InProcessUpstream
+from gateway.repetition import MOST_OF_ONE, _failed_for_nobody
 from gateway.upstream import Incoming, Outgoing, UpstreamDown, UpstreamNotReached
 from services.access.app import make_service
 from services.access.domain.repetition import RUNS_AT_MOST
@@ -127,6 +129,54 @@ async def test_a_key_is_not_for_another_request(stage: Stage, path: str, body: o
     await post(stage.one)
     assert code(await post(stage.two, path, body)) == (422, "idempotency_key_reused")
     assert len(await stage.factories()) == 1
+
+
+async def test_who_is_not_yet_of_the_staff_may_ask_again_when_it_is(stage: Stage) -> None:
+    stage.consent._add(EntryKind.MEMBER_ADMITTED, "m1", "", "b1", member=member_digest("b1", "another"))
+    await stage.consent.heard(gateways=2)
+    assert code(await post(stage.one, FINALISATION, {}, "buyer")) == (403, "not_a_member")
+    stage.consent._add(EntryKind.MEMBER_ADMITTED, "m2", "", "b1", member=member_digest("b1", "buyer"))
+    await stage.consent.heard(gateways=2)
+    stage.service.status, stage.service.body = 201, b'{"factory_id": "f1"}'
+    assert (await post(stage.two, FINALISATION, {}, "buyer")).status == 201
+    assert len(stage.service.seen) == 1
+
+
+async def test_what_a_service_did_not_believe_is_done_by_the_repetition(stage: Stage) -> None:
+    stage.service.status = 401
+    assert code(await post(stage.one, FINALISATION, {})) == (503, "service_not_available")
+    stage.service.status = 200
+    assert (await post(stage.two, FINALISATION, {})).status == 200
+
+
+async def test_what_one_caller_has_running_is_bounded_and_holds_up_nobody_else(stage: Stage) -> None:
+    stage.other.hold = asyncio.Event()
+    asked = [asyncio.create_task(post(stage.one, FINALISATION, {}, key=f"k{n}")) for n in range(MOST_OF_ONE)]
+    await eventually(lambda: len(stage.other.seen) == MOST_OF_ONE, saying="all of them are being done")
+    got = await post(stage.one, FINALISATION, {})
+    assert (code(got), got.headers["retry-after"]) == ((429, "too_many_at_once"), "2")
+    another = asyncio.create_task(post(stage.one, FINALISATION, {}, "factory"))
+    await eventually(lambda: len(stage.other.seen) == MOST_OF_ONE + 1, saying="another caller's is being done")
+    stage.other.hold.set()
+    assert {each.status for each in await asyncio.gather(*asked, another)} == {200}
+    assert (await post(stage.one, FINALISATION, {})).status == 200
+
+
+async def test_what_fails_after_its_caller_has_left_is_told_once(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.other.hold, stage.other.lost = asyncio.Event(), lambda _: True
+    first = asyncio.create_task(post(stage.one, FINALISATION, {}))
+    await eventually(lambda: stage.other.seen, saying="the first one is being done")
+    (work,) = stage.one.gateway._repetitions._working
+    first.cancel()
+    await eventually(lambda: _failed_for_nobody in dict(work._callbacks), saying="its caller has left")
+    stage.other.hold.set()
+    await eventually(work.done, saying="the work is done")
+    assert not work._log_traceback
+    assert [record.getMessage() for record in caplog.records if record.levelname in {"WARNING", "ERROR"}] == [
+        "a request whose caller has left was not done"
+    ]
 
 
 async def test_a_key_is_its_caller_s(stage: Stage) -> None:
@@ -261,6 +311,14 @@ async def test_without_a_key_nothing_changes(stage: Stage) -> None:
     await stage.one.ask("POST", FINALISATION, "admin", json={"a": 1})
     await stage.one.ask("POST", FINALISATION, "admin", json={"a": 1})
     assert [seen.body for seen in stage.service.seen] == [b'{"a": 1}'] * 2
+
+
+@pytest.mark.parametrize("body", [b'{"\xff":1}', b'{"a":' + b"[" * 5_000 + b"]" * 5_000 + b"}", b"[1]", b"{", b""])
+async def test_a_body_that_cannot_be_read_is_refused_by_its_service(stage: Stage, body: bytes) -> None:
+    headers = {"idempotency-key": KEY, "content-type": "application/json"}
+    got = await stage.one.ask("POST", FACTORIES, "admin", headers=headers, data=body)
+    assert code(got) == (400, "malformed")
+    assert await stage.factories() == []
 
 
 @pytest.mark.parametrize("key", ["", '""', "a b", "é", "x" * 256, '"a"b"', "a,b"])

@@ -131,6 +131,8 @@ async def test_what_is_another_factorys_is_not_found_or_not_listed(
         answer = await call(country.person(user), operation, stage.ids)
         if "{" in operation[1]:
             assert (user, answer.status, answer.json["code"]) == (user, 404, "not_found")
+            absent = await call(country.person(user), operation, dict.fromkeys(stage.ids, new_id()))
+            assert {**answer.json, "trace_id": ""} == {**absent.json, "trace_id": ""}
         else:
             assert answer.status in ({200, 403} if operation[0] == "GET" else {403, 404}), (user, answer.status)
         assert not [each for each in hidden if each.encode() in answer.body]

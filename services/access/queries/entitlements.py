@@ -123,7 +123,7 @@ async def read_statement(
 ) -> Statement:
     """Add up what happened to credits; raises ``NotFound`` for a buyer out of scope and ``InvalidCursor``."""
     buyer_id = asked.buyer_id or scope.buyer_id
-    if scope.buyer_id not in {None, buyer_id}:
+    if scope.factories is not None and (scope.buyer_id is None or scope.buyer_id != buyer_id):
         raise NotFound("There is no such buyer.")
     opening, told = between(movements(await ledger.current(), buyer_id), asked, zone)
     lines = [_line(movement, day, balance, scope) for movement, day, balance in told]
@@ -186,6 +186,6 @@ def _line(movement: Movement, day: date, balance: int, scope: Scope) -> Statemen
         date=day,
         balance=balance,
         cycle=movement.cycles[0] if movement.cycles else None,
-        person=movement.by if scope.buyer_id is None else "",
+        person=movement.by if scope.factories is None else "",
         **{name: getattr(movement, name) for name in names},
     )
