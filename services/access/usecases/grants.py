@@ -10,7 +10,7 @@ from contracts.errors import Conflict, NotFound
 from contracts.identity import Principal, Role, Scope
 from services.access.domain.agreement import Agreement, AgreementDoesNotCover
 from services.access.domain.consent.endings import revocation
-from services.access.domain.consent.facts import GrantGiven
+from services.access.domain.consent.facts import GrantGiven, GrantRevoked
 from services.access.domain.consent.fold import Fold, Record
 from services.access.domain.grant import Grant
 from services.access.domain.organisation import GRANTEES, Organisation, OrganisationKind
@@ -24,6 +24,7 @@ from services.access.usecases.consent import Consent
 from services.access.usecases.durable import durable
 
 UsualDay = Callable[[datetime], date]
+Ending = Callable[[Fold], GrantRevoked | None]
 EVERYWHERE: Final = Scope.whole("")
 """What the programme itself may see."""
 
@@ -134,22 +135,27 @@ def _is_terminated(agreement: Agreement | None) -> bool:
 
 
 async def revoke(ledger: Ledger, consent: Consent, principal: Principal, grant_id: str, *, now: datetime) -> None:
-    """Withdraw an approval and return once it is in force at every gateway; revoking again waits again.
-
-    The entry is durable before the waiting begins: a caller who leaves has revoked all the same.
-    """
+    """Withdraw an approval and return once it is in force at every gateway; revoking again waits again."""
     await ledger.get(grant_id, _own(principal))
-    given, revoked = await durable(_record_revocation(ledger, principal, grant_id, now))
-    await consent.in_force(revoked, given=given)
+    await end(ledger, consent, grant_id, lambda fold: revocation(fold, grant_id), by=principal.subject, now=now)
 
 
-async def _record_revocation(ledger: Ledger, principal: Principal, grant_id: str, now: datetime) -> tuple[int, int]:
-    """Write the entry; tell the epochs of the grant and of its revocation."""
-    fold = await ledger.append(lambda fold: revocation(fold, grant_id), by=principal.subject, at=now)
-    record = fold.record(grant_id)
-    if record is None or record.ended_epoch is None:
-        raise NotFound("There is no such grant.")
-    return record.epoch, record.ended_epoch
+async def end(ledger: Ledger, consent: Consent, grant_id: str, decide: Ending, *, by: str, now: datetime) -> Record:
+    """Take a grant back as the decision says, and return once that is in force at every gateway; again waits again.
+
+    Raises ``NotFound`` and what the decision refuses. The entry is durable before the waiting begins: a caller who
+    leaves has revoked all the same.
+    """
+
+    async def write() -> tuple[Record, int]:
+        record = (await ledger.append(decide, by=by, at=now)).record(grant_id)
+        if record is None or record.ended_epoch is None:
+            raise NotFound("There is no such grant.")
+        return record, record.ended_epoch
+
+    record, epoch = await durable(write())
+    await consent.in_force(epoch, given=record.epoch)
+    return record
 
 
 async def _demand_granting(parties: Parties, principal: Principal, factory_id: str) -> None:
