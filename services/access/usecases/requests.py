@@ -1,5 +1,6 @@
 """Asking for access and answering: what the factory accepts becomes a grant on the ledger, once."""
 
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
@@ -10,8 +11,9 @@ import msgspec
 
 from contracts.errors import Malformed, NotFound, Refusal, RuleBroken
 from contracts.identity import Principal, Scope
+from services.access.domain.consent.endings import revocation
 from services.access.domain.party import FactoryNotActive, FactoryStatus
-from services.access.domain.request import Acceptance, AccessRequest, Status
+from services.access.domain.request import Acceptance, AccessRequest, RequestOver, Status
 from services.access.store.ledger import Ledger
 from services.access.store.requests import Requests
 from services.access.usecases import grants
@@ -106,7 +108,10 @@ class AccessRequests:
                 return
 
     async def _settle(self, request: AccessRequest, *, now: datetime) -> AccessRequest:
-        """Write the grant of an accepted request; what the ledger refuses waits for another answer."""
+        """Write the grant of an accepted request; what the ledger refuses waits for another answer.
+
+        Should the request have been refused or withdrawn meanwhile, that counts, and the grant is taken back.
+        """
         by = request.answer.by if request.answer else ""
         try:
             await grants.put(
@@ -118,9 +123,14 @@ class AccessRequests:
                 today=self._today(now),
             )
         except (Malformed, NotFound, RuleBroken):
-            await self.requests.change(request.id, lambda present: (present.reopened(), ()))
+            with contextlib.suppress(RequestOver):
+                await self.requests.change(request.id, lambda present: (present.reopened(), ()))
             raise
-        return await self.requests.change(request.id, lambda present: present.settled())
+        try:
+            return await self.requests.change(request.id, lambda present: present.settled(request.answer))
+        except RequestOver:
+            await self._ledger.append(lambda fold: revocation(fold, request.grant_id), by=by, at=now)
+            raise
 
     def _today(self, now: datetime) -> date:
         return now.astimezone(self._zone).date()
