@@ -24,15 +24,16 @@ async def service(tmp_path: Path) -> AsyncIterator[Running]:
         yield running
 
 
+def an_acceptance(now: datetime) -> Answer:
+    return Answer(by="rana", at=now, acceptance=Acceptance(approved_by=Approval(name="Rana")), on=now.date())
+
+
 async def test_a_crash_before_the_grant_leaves_a_waiting_request_that_the_sweep_completes(service: Running) -> None:
     await ask(service)
     asking = asking_of(service)
     now = datetime.now(UTC)
     await service.get("/internal/consent?gateway=gw", GATEWAY)
-    acceptance = Acceptance(approved_by=Approval(name="Rana"))
-    await asking.requests.change(
-        "r1", lambda present: (present.accepted(acceptance, by="rana", now=now, today=now.date()), ())
-    )
+    await asking.requests.change("r1", lambda present: (present.accepted(an_acceptance(now)), ()))
     assert (await service.get(f"{REQUESTS}/r1", BUYER)).json()["status"] == "pending"
     refused = await service.post(f"{REQUESTS}/r1/refusal", FACTORY, {"reason": "Too late"})
     assert refused.status_code == 409
@@ -85,14 +86,12 @@ async def test_a_process_that_is_not_in_charge_does_not_sweep(service: Running) 
 
 def moved(request: AccessRequest, move: Move, now: datetime) -> AccessRequest:
     """The request after a move."""
-    acceptance = Acceptance(approved_by=Approval(name="Rana"))
-    accepted = Answer(by="rana", at=now, acceptance=acceptance, on=now.date())
     acts: dict[Move, Callable[[], AccessRequest]] = {
-        Move.ACCEPT: lambda: request.accepted(acceptance, by="rana", now=now, today=now.date()),
-        Move.REFUSE: lambda: request.refused("No", by="rana", now=now)[0],
+        Move.ACCEPT: lambda: request.accepted(an_acceptance(now)),
+        Move.REFUSE: lambda: request.refused(Answer(by="rana", at=now, reason="No"))[0],
         Move.WITHDRAW: lambda: request.withdrawn(by="b", now=now)[0],
         Move.EXPIRE: lambda: request.swept(request.expires_at)[0],
-        Move.SETTLE: lambda: request.settled(accepted)[0],
+        Move.SETTLE: lambda: request.settled(an_acceptance(now))[0],
         Move.REOPEN: request.reopened,
     }
     return acts[move]()
@@ -133,7 +132,9 @@ class Overtaken(Requests):
 
     async def change(self, request_id: str, decide: Decision) -> AccessRequest:
         await super().change(request_id, lambda present: (present.reopened(), ()))
-        await super().change(request_id, lambda present: present.refused("No", by="rana", now=datetime.now(UTC)))
+        await super().change(
+            request_id, lambda present: present.refused(Answer(by="rana", at=datetime.now(UTC), reason="No"))
+        )
         return await super().change(request_id, decide)
 
 
@@ -141,10 +142,7 @@ async def test_a_refusal_that_overtook_the_grant_of_an_acceptance_counts(service
     await ask(service)
     asking, now = asking_of(service), datetime.now(UTC)
     await service.get("/internal/consent?gateway=gw", GATEWAY)
-    acceptance = Acceptance(approved_by=Approval(name="Rana"))
-    await asking.requests.change(
-        "r1", lambda present: (present.accepted(acceptance, by="rana", now=now, today=now.date()), ())
-    )
+    await asking.requests.change("r1", lambda present: (present.accepted(an_acceptance(now)), ()))
     asking.requests = Overtaken(service.service.ports.documents, source="JO/access", relay=service.service.relay)
     await asking.sweep(now=now)
     assert (await service.get(f"{REQUESTS}/r1", BUYER)).json()["status"] == "refused"

@@ -84,13 +84,23 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """How a request ended: by whom (a subject) and when; an ``acceptance`` with the day on which it was given."""
+    """How a request ended: by whom (a subject) and when; an ``acceptance`` with the day on which it was given.
+
+    It may have been given on a signed paper (its SHA-256 in hex), or by the manufacturing group ``group_id``.
+    """
 
     by: str
     at: datetime
     reason: str = ""
     acceptance: Acceptance | None = None
     on: date | None = None
+    group_id: str = ""
+    document_sha256: str = ""
+
+    def says_the_same(self, other: "Answer | None") -> bool:
+        """Whether another answer says the same on the same paper, whoever gave it and when."""
+        names = ("reason", "acceptance", "document_sha256")
+        return other is not None and all(getattr(self, name) == getattr(other, name) for name in names)
 
 
 class AccessRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -148,24 +158,22 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         """What became of the request: one that nobody answered in time is over, noted or not."""
         return Status.EXPIRED if self.status is Status.PENDING and now >= self.expires_at else self.status
 
-    def accepted(self, acceptance: Acceptance, *, by: str, now: datetime, today: date) -> "AccessRequest":
+    def accepted(self, answer: Answer) -> "AccessRequest":
         """The request with the factory's acceptance; the same again changes nothing.
 
         Raises ``RequestOver``, ``WiderThanAsked`` and ``Malformed``.
         """
-        if self.status is Status.ACCEPTED and self.answer and self.answer.acceptance == acceptance:
+        if self.status is Status.ACCEPTED and answer.says_the_same(self.answer):
             return self
-        answer = Answer(by=by, at=now, acceptance=acceptance, on=today)
-        done = self._moved(Move.ACCEPT, self.status_at(now), answer=answer)
-        done.grant().checked(today)
+        done = self._moved(Move.ACCEPT, self.status_at(answer.at), answer=answer)
+        done.grant().checked(answer.on or answer.at.date())
         return done
 
-    def refused(self, reason: str, *, by: str, now: datetime) -> tuple["AccessRequest", tuple[Event, ...]]:
+    def refused(self, answer: Answer) -> tuple["AccessRequest", tuple[Event, ...]]:
         """The request with the factory's refusal; the same again changes nothing; raises ``RequestOver``."""
-        if self.status is Status.REFUSED and self.answer and self.answer.reason == reason:
+        if self.status is Status.REFUSED and answer.says_the_same(self.answer):
             return self, ()
-        answer = Answer(by=by, at=now, reason=reason)
-        done = self._moved(Move.REFUSE, self.status_at(now), answer=answer, slot=None)
+        done = self._moved(Move.REFUSE, self.status_at(answer.at), answer=answer, slot=None)
         return done, (self._answered(grant_id=""),)
 
     def withdrawn(self, *, by: str, now: datetime) -> tuple["AccessRequest", tuple[Event, ...]]:
@@ -229,6 +237,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
             purpose=self.purpose,
             approved_by=accepted.approved_by,
             request_id=self.id,
+            document_sha256=self.answer.document_sha256,
         )
 
     def _moved(self, move: Move, present: Status, **changes: object) -> "AccessRequest":

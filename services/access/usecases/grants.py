@@ -134,10 +134,22 @@ def _is_terminated(agreement: Agreement | None) -> bool:
     return agreement is not None and agreement.termination is not None
 
 
-async def revoke(ledger: Ledger, consent: Consent, principal: Principal, grant_id: str, *, now: datetime) -> None:
-    """Withdraw an approval and return once it is in force at every gateway; revoking again waits again."""
-    await ledger.get(grant_id, _own(principal))
-    await end(ledger, consent, grant_id, lambda fold: revocation(fold, grant_id), by=principal.subject, now=now)
+async def revoke(
+    ledger: Ledger, parties: Parties, consent: Consent, principal: Principal, grant_id: str, *, now: datetime
+) -> None:
+    """Withdraw an approval and return once it is in force at every gateway; revoking again waits again.
+
+    A group withdraws every grant of a factory that it may grant for. Raises ``NotFound``.
+    """
+    record = await ledger.get(grant_id, speaking_for(principal))
+    group_id = await granting_group(parties, principal, record.factory_id)
+
+    def decide(fold: Fold) -> GrantRevoked | None:
+        if group_id:
+            demand_owned(fold, group_id, record.factory_id)
+        return revocation(fold, grant_id)
+
+    await end(ledger, consent, grant_id, decide, by=principal.subject, now=now)
 
 
 async def end(ledger: Ledger, consent: Consent, grant_id: str, decide: Ending, *, by: str, now: datetime) -> Record:
@@ -168,6 +180,27 @@ async def _demand_granting(parties: Parties, principal: Principal, factory_id: s
             raise NotFound("There is no such factory.")
     else:
         await parties.factories.get(factory_id, _own(principal))
+
+
+async def granting_group(parties: Parties, principal: Principal, factory_id: str) -> str:
+    """The group in whose name the caller speaks for a factory, empty for who is of none; raises ``NotFound``."""
+    if not _is_of_group(principal):
+        return ""
+    await _demand_granting(parties, principal, factory_id)
+    return principal.party_id or ""
+
+
+def demand_owned(fold: Fold, group_id: str, factory_id: str) -> None:
+    """Raise ``NotFound`` unless the group has the factory at this epoch."""
+    if factory_id not in fold.visible.owned(group_id):
+        raise NotFound("There is no such factory.")
+
+
+def speaking_for(principal: Principal) -> Scope:
+    """The factories that the caller may speak for: the own one, or those of the caller's group."""
+    if _is_of_group(principal):
+        return Scope(country=principal.country, factories=principal.factories)
+    return _own(principal)
 
 
 def _is_of_group(principal: Principal) -> bool:
