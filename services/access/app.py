@@ -142,7 +142,7 @@ def _signed(base: _Base) -> dict[str, object]:
         "agreements": base.parties.agreements,
         "papers": papers,
         "consent_papers": scans,
-        "paper_consent": PaperConsent(scans, papers, base.parties, base.ledger),
+        "paper_consent": PaperConsent(scans, papers, base.parties, base.ledger, base.consent),
     }
 
 

@@ -19,7 +19,7 @@ from contracts.ledger import LedgerKey
 from contracts.reporting import ReportReleasedV1
 from contracts.visibility import may_see
 from contracts.vocabulary import ReportKind
-from services.access.domain.consent import facts
+from services.access.domain.consent import facts, paid
 from services.access.domain.consent.agreed import SharingSuspended
 from services.access.domain.consent.facts import Fact
 from services.access.domain.grant import Grant
@@ -199,7 +199,7 @@ def _beginning(
             return facts.DisclosureMade(disclosure=made)
         case EntryKind.ENTITLEMENT_GIVEN:
             about["factory_id"] = factory_id if cycles else ""
-            return facts.EntitlementGiven(entitlement=facts.Entitlement(**about, cycles=cycles))
+            return paid.EntitlementGiven(entitlement=paid.Entitlement(**about, cycles=cycles))
         case EntryKind.SHARING_SUSPENDED:
             return SharingSuspended(record_id=record_id, buyer_id=BUYER, factory_id=factory_id)
         case _:

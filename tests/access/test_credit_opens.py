@@ -7,8 +7,9 @@ import pytest
 from contracts.access import EntryKind
 from contracts.visibility import may_see
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
-from services.access.domain.consent.facts import CreditsBought, Entitlement, GrantGiven, GrantRevoked, Purchase
+from services.access.domain.consent.facts import GrantGiven, GrantRevoked
 from services.access.domain.consent.fold import Fold
+from services.access.domain.consent.paid import CreditsBought, Entitlement, Purchase
 from services.access.domain.credits import NoCredit, balance, ending, spending
 from tests.access.entries import TODAY, a_fold, a_grant, signed_next
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts.vocabulary import ReportKind
-from services.access.domain.consent import facts
+from services.access.domain.consent import facts, paid
 from services.access.domain.grant import Grant
 from services.access.queries.changes import list_changes
 from tests.access.hooks import ZONE, Hooks, hooks
@@ -104,7 +104,7 @@ async def test_a_clock_that_is_ahead_releases_nothing_in_the_future(country: Hoo
 
 
 async def _shared_until(country: Hooks, last: date) -> None:
-    partner = facts.Entitlement(id="partner", buyer_id="b1", starts_on=country.today)
+    partner = paid.Entitlement(id="partner", buyer_id="b1", starts_on=country.today)
     grant = Grant(
         id="g1",
         factory_id="f1",
@@ -114,5 +114,5 @@ async def _shared_until(country: Hooks, last: date) -> None:
         ends_on=last,
         purpose="review",
     )
-    await country.append(facts.EntitlementGiven(entitlement=partner))
+    await country.append(paid.EntitlementGiven(entitlement=partner))
     await country.append(facts.GrantGiven(grant=grant))

@@ -14,9 +14,9 @@ from deploy.schemas import SCHEMAS
 from services.access.domain.disclosure_receipt import TOLD_TO_BUYER, TOLD_TO_FACTORY
 from services.access.domain.receipt import PrivacyNotice, Receipt, verified_receipt
 from tests.access.parties import ADMIN, BUYER, FACTORY, a_grant, access
+from tests.access.scans import record, upload
 from tests.access.test_agreements import NEXT_YEAR, agreed
 from tests.access.test_disclosing import a_disclosed_fold, the_receipt
-from tests.access.test_paper import record, upload
 from tests.support.services import LEDGER_KEY, Running, signed
 
 READERS = pytest.mark.parametrize("caller", [ADMIN, FACTORY, BUYER], ids=["programme", "factory", "buyer"])

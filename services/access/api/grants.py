@@ -106,10 +106,14 @@ async def read_receipt(principal: Injected[Principal], ledger: Injected[Ledger],
 
 @delete("/grants/{grant_id:str}", guards=[requires(Permission.GRANT_REVOKE)])
 async def revoke_grant(
-    principal: Injected[Principal], ledger: Injected[Ledger], consent: Injected[Consent], grant_id: str
+    principal: Injected[Principal],
+    ledger: Injected[Ledger],
+    parties: Injected[Parties],
+    consent: Injected[Consent],
+    grant_id: str,
 ) -> None:
     """Withdraw an approval; answered once it is in force at every gateway, at most one lease later."""
-    await usecases.revoke(ledger, consent, principal, grant_id, now=datetime.now(UTC))
+    await usecases.revoke(ledger, parties, consent, principal, grant_id, now=datetime.now(UTC))
 
 
 HANDLERS = (give_grant, list_grants, read_grant, read_receipt, revoke_grant)

@@ -79,6 +79,13 @@ class RecordedGrant(msgspec.Struct, frozen=True, kw_only=True):
     approved_by: Approval
 
 
+class RecordedWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
+    """What the paper says: which grant the factory withdraws, and who signed."""
+
+    grant_id: Id
+    said_by: Approval
+
+
 @post(
     "/consent-documents",
     guards=[requires(Permission.GRANT_RECORD)],
@@ -152,6 +159,20 @@ async def record_grant(
     return queries.view(record, scope_for(principal, Permission.GRANT_RECORD))
 
 
+@post("/consent-documents/{document_id:str}/withdrawal", guards=[requires(Permission.GRANT_RECORD)])
+async def record_withdrawal(
+    principal: Injected[Principal],
+    paper_consent: Injected[PaperConsent],
+    document_id: str,
+    data: RecordedWithdrawal,
+) -> GrantView:
+    """Withdraw any grant of the factory that signed; answered once it is in force at every gateway."""
+    record = await paper_consent.withdraw(
+        principal, document_id, data.grant_id, data.said_by.plain(), now=datetime.now(UTC)
+    )
+    return queries.view(record, scope_for(principal, Permission.GRANT_RECORD))
+
+
 def _view(paper: ConsentPaper) -> ConsentPaperView:
     return ConsentPaperView(
         id=paper.id,
@@ -163,4 +184,4 @@ def _view(paper: ConsentPaper) -> ConsentPaperView:
     )
 
 
-HANDLERS = (add_paper, list_papers, read_paper, record_grant)
+HANDLERS = (add_paper, list_papers, read_paper, record_grant, record_withdrawal)

@@ -20,14 +20,8 @@ import msgspec
 from contracts.access import EntryKind
 from contracts.errors import Conflict, Malformed, RuleBroken
 from contracts.visibility import EVERY_FACTORY, holds
-from services.access.domain.consent.facts import (
-    CreditsBought,
-    Entitlement,
-    EntitlementEnded,
-    EntitlementGiven,
-    Purchase,
-)
 from services.access.domain.consent.fold import Fold, Record
+from services.access.domain.consent.paid import CreditsBought, Entitlement, EntitlementEnded, EntitlementGiven, Purchase
 from services.access.domain.party import plain
 
 MOST_CREDITS: Final = 100_000

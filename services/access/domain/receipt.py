@@ -263,8 +263,14 @@ def _purpose(given: Line, country: str) -> Purpose:
         service="STAR",
         jurisdiction=country,
         recipient_third_parties=(grant.buyer_id,),
-        withdrawal_method=f"DELETE /api/v1/grants/{grant.grant_id}",
+        withdrawal_method=_withdrawal_method(grant),
     )
+
+
+def _withdrawal_method(grant: ConsentEntry) -> str:
+    """How the factory says stop: first the way in which it said yes."""
+    methods = [f"DELETE /api/v1/grants/{grant.grant_id}", "a signed paper that is handed to the programme"]
+    return " or ".join(reversed(methods) if "document_sha256" in grant.sealed else methods)
 
 
 def _event(entry: ConsentEntry, grant: ConsentEntry) -> ConsentEvent:

@@ -9,8 +9,8 @@ import msgspec
 from contracts.access import EntryKind
 from contracts.errors import NotFound
 from contracts.identity import Scope
-from services.access.domain.consent.facts import CreditsBought
 from services.access.domain.consent.fold import Record
+from services.access.domain.consent.paid import CreditsBought
 from services.access.domain.credits import Movement, Turn, entitlement_of, movements
 from services.access.store.ledger import Ledger, epoch_of
 from services.runtime.documents import Sort, cursor_of

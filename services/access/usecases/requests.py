@@ -1,5 +1,6 @@
 """Asking for access and answering: what the factory accepts becomes a grant on the ledger, once."""
 
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
@@ -10,8 +11,9 @@ import msgspec
 
 from contracts.errors import Malformed, NotFound, Refusal, RuleBroken
 from contracts.identity import Principal, Scope
+from services.access.domain.consent.endings import revocation
 from services.access.domain.party import FactoryNotActive, FactoryStatus
-from services.access.domain.request import Acceptance, AccessRequest, Status
+from services.access.domain.request import Acceptance, AccessRequest, Answer, RequestOver, Status
 from services.access.store.ledger import Ledger
 from services.access.store.requests import Requests
 from services.access.usecases import grants
@@ -64,20 +66,22 @@ class AccessRequests:
 
         Raises ``NotFound``, ``RequestOver``, ``WiderThanAsked`` and what a grant is refused for.
         """
-        await self.requests.get(request_id, _answering(principal))
-        today = self._today(now)
-        accepted = await self.requests.change(
-            request_id,
-            lambda present: (present.accepted(acceptance, by=principal.subject, now=now, today=today), ()),
-        )
-        return await self._settle(accepted, now=now)
+        group_id = await self._speaking(principal, request_id)
+        answer = Answer(by=principal.subject, at=now, acceptance=acceptance, group_id=group_id)
+        return await self.answer(request_id, answer)
 
     async def refuse(self, principal: Principal, request_id: str, reason: str, *, now: datetime) -> AccessRequest:
         """Refuse a request; raises ``NotFound`` and ``RequestOver``."""
-        await self.requests.get(request_id, _answering(principal))
-        return await self.requests.change(
-            request_id, lambda present: present.refused(reason, by=principal.subject, now=now)
-        )
+        group_id = await self._speaking(principal, request_id)
+        return await self.answer(request_id, Answer(by=principal.subject, at=now, reason=reason, group_id=group_id))
+
+    async def answer(self, request_id: str, answer: Answer) -> AccessRequest:
+        """Give an answer of which somebody has seen to it that it is the factory's; raises as the two above."""
+        if answer.acceptance is None:
+            return await self.requests.change(request_id, lambda present: present.refused(answer))
+        dated = msgspec.structs.replace(answer, on=self._today(answer.at))
+        accepted = await self.requests.change(request_id, lambda present: (present.accepted(dated), ()))
+        return await self._settle(accepted, now=answer.at)
 
     async def withdraw(self, principal: Principal, request_id: str, *, now: datetime) -> AccessRequest:
         """Ask no longer; raises ``NotFound`` and ``RequestOver``."""
@@ -106,7 +110,10 @@ class AccessRequests:
                 return
 
     async def _settle(self, request: AccessRequest, *, now: datetime) -> AccessRequest:
-        """Write the grant of an accepted request; what the ledger refuses waits for another answer."""
+        """Write the grant of an accepted request; what the ledger refuses waits for another answer.
+
+        Should the request have been refused or withdrawn meanwhile, that counts, and the grant is taken back.
+        """
         by = request.answer.by if request.answer else ""
         try:
             await grants.put(
@@ -116,11 +123,28 @@ class AccessRequests:
                 by=by,
                 now=now,
                 today=self._today(now),
+                group_id=request.answer.group_id if request.answer else "",
             )
         except (Malformed, NotFound, RuleBroken):
-            await self.requests.change(request.id, lambda present: (present.reopened(), ()))
+            with contextlib.suppress(RequestOver):
+                await self.requests.change(request.id, lambda present: (present.reopened(), ()))
             raise
-        return await self.requests.change(request.id, lambda present: present.settled())
+        try:
+            return await self.requests.change(request.id, lambda present: present.settled(request.answer))
+        except RequestOver:
+            await self._ledger.append(lambda fold: revocation(fold, request.grant_id), by=by, at=now)
+            raise
+
+    async def _speaking(self, principal: Principal, request_id: str) -> str:
+        """The group in whose name the caller answers a request to its factory, empty for the factory itself.
+
+        Raises ``NotFound``.
+        """
+        request = await self.requests.get(request_id, grants.speaking_for(principal))
+        group_id = await grants.granting_group(self._parties, principal, request.factory_id)
+        if group_id:
+            grants.demand_owned(await self._ledger.current(), group_id, request.factory_id)
+        return group_id
 
     def _today(self, now: datetime) -> date:
         return now.astimezone(self._zone).date()
@@ -129,8 +153,3 @@ class AccessRequests:
 def _asking(principal: Principal) -> Scope:
     """What the caller's own party asked, whatever other roles the caller has."""
     return Scope(country=principal.country, buyer_id=principal.party_id or "-")
-
-
-def _answering(principal: Principal) -> Scope:
-    """What the caller's own factory was asked, whatever other roles the caller has."""
-    return Scope(country=principal.country, factories=frozenset({principal.party_id or ""}))

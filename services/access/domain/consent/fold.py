@@ -19,7 +19,7 @@ class LedgerBroken(Exception):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What an entry began, its place on the ledger, and where it ended."""
+    """What an entry began, its place on the ledger, and where it ended, with the fact that ended it."""
 
     id: str
     factory_id: str
@@ -30,6 +30,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     ended_epoch: int | None = None
     ended_at: datetime | None = None
+    ending: Fact | None = None
 
     @property
     def grant(self) -> Grant:
@@ -149,5 +150,5 @@ class Fold:
         record = self._records[kind].get(record_id)
         if record is None or record.ended_epoch is not None:
             raise LedgerBroken(f"Epoch {entry.epoch} ends what does not stand.")
-        ended = msgspec.structs.replace(record, ended_epoch=entry.epoch, ended_at=entry.at)
+        ended = msgspec.structs.replace(record, ended_epoch=entry.epoch, ended_at=entry.at, ending=entry.fact)
         self._records[kind][record_id] = ended
