@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
-from services.access.domain.party import Buyer
+from services.access.domain.buyer import Buyer
 from services.access.store.agreements import Agreements
 from services.access.store.charge import Charge
 from services.access.store.ledger import Keys, Ledger

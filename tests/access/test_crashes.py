@@ -11,10 +11,10 @@ import pytest
 
 from contracts.identity import Role
 from services.access.domain.agreement import Agreement, Side, Termination
+from services.access.domain.buyer import Buyer, BuyerStatus
 from services.access.domain.consent.facts import BuyerClosed, BuyerReopened, Fact, GrantGiven
 from services.access.domain.consent.fold import Record
 from services.access.domain.paper import Paper
-from services.access.domain.party import Buyer, BuyerStatus
 from services.access.evidence import Papers
 from services.access.store.agreements import Agreements, Decision
 from services.access.store.charge import NotInCharge

@@ -12,16 +12,8 @@ from uuid_utils.compat import uuid7
 from contracts.identifiers import Id
 from contracts.identity import Principal
 from contracts.permissions import Permission
-from services.access.domain.party import (
-    Address,
-    Because,
-    Buyer,
-    BuyerLevel,
-    BuyerStatus,
-    Factory,
-    FactoryStatus,
-    ShortText,
-)
+from services.access.domain.buyer import Buyer, BuyerLevel, BuyerStatus
+from services.access.domain.party import Address, Because, Factory, FactoryStatus, ShortText
 from services.access.queries import parties as queries
 from services.access.queries.parties import BuyerPage, DirectoryPage, FactoryPage
 from services.access.store.ledger import Ledger

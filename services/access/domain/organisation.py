@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 
 from contracts.errors import Malformed
-from services.access.domain.party import Buyer, plain
+from services.access.domain.buyer import Buyer
+from services.access.domain.party import plain
 
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 

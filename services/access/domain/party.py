@@ -1,9 +1,6 @@
-"""Factories and buyers, and the public identifiers by which the world knows them."""
+"""Factories, and what every kind of party has: text that is kept plain, and a history of what was changed."""
 
-import functools
-import re
 import unicodedata
-import zoneinfo
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
@@ -11,29 +8,13 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from contracts.access import BuyerRegisteredV1, FactoryChangedV1, FactoryRegisteredV1
+from contracts.access import FactoryChangedV1, FactoryRegisteredV1
 from contracts.errors import Malformed, RuleBroken
+from services.access.domain.identifiers import checked_isic, checked_lei, checked_os_id, checked_time_zone
 
 ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
 Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
-
-_CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_OS_ID: Final = re.compile(rf"[A-Z]{{2}}\d{{7}}[{_CROCKFORD}]{{6}}", re.ASCII)
-_LEI: Final = re.compile(r"[A-Z0-9]{18}\d{2}", re.ASCII)
-_ISIC: Final = re.compile(r"[A-U]\d{2,4}", re.ASCII)
-
-
-class UnknownTimeZone(Malformed):
-    """The time zone is not a name of the IANA database."""
-
-    code = "unknown_time_zone"
-
-
-class InvalidIdentifier(Malformed):
-    """An OS Hub id, a LEI or an ISIC code is misspelt."""
-
-    code = "invalid_identifier"
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,11 +153,11 @@ def _checked(factory: Factory) -> Factory:
         factory,
         original_id=plain(factory.original_id, "original_id"),
         name=plain(factory.name, "name"),
-        industry=_matching(factory.industry, _ISIC, "industry is an ISIC code with its section, such as C14"),
-        time_zone=_time_zone(factory.time_zone),
+        industry=checked_isic(factory.industry),
+        time_zone=checked_time_zone(factory.time_zone),
         address=_plain_address(factory.address),
-        os_id=_os_id(factory.os_id) if factory.os_id else "",
-        lei=_lei(factory.lei) if factory.lei else "",
+        os_id=checked_os_id(factory.os_id) if factory.os_id else "",
+        lei=checked_lei(factory.lei) if factory.lei else "",
         tax_id=plain(factory.tax_id, "tax_id") if factory.tax_id else "",
         owner_group=plain(factory.owner_group, "owner_group") if factory.owner_group else "",
     )
@@ -188,50 +169,6 @@ _WORDS: Final = {"name": "renamed", "address": "moved"}
 def _text(value: object) -> str:
     """A value as the history tells it."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-class BuyerLevel(StrEnum):
-    """How a buyer takes part: a participant buys credits, a partner has an agreement with the programme."""
-
-    PARTICIPANT = "participant"
-    PARTNER = "partner"
-
-
-class BuyerStatus(StrEnum):
-    """Whether a buyer sees anything at all; told by the consent ledger alone."""
-
-    ACTIVE = "active"
-    CLOSED = "closed"
-
-
-class Buyer(msgspec.Struct, frozen=True, kw_only=True):
-    """A buyer of the programme; ``history`` is what was changed, oldest first."""
-
-    id: str
-    name: str
-    lei: str = ""
-    level: BuyerLevel = BuyerLevel.PARTICIPANT
-    status: BuyerStatus = BuyerStatus.ACTIVE
-    history: tuple[Change, ...] = ()
-
-    def changed(self, fields: Mapping[str, Any], why: Because) -> "Buyer":
-        """The buyer with other values, which its history tells; raises ``Malformed`` for what cannot be right."""
-        kept, _ = msgspec.structs.replace(self, **fields).registered()
-        names = [name for name in fields if getattr(kept, name) != getattr(self, name)]
-        if not names:
-            return self
-        before, after = ({name: str(getattr(each, name)) for name in names} for each in (self, kept))
-        what = str(kept.status) if "status" in names else "changed"
-        change = Change(
-            what=what, on=why.on, by=why.by, at=why.at, reason=plain(why.reason, "reason"), before=before, after=after
-        )
-        return msgspec.structs.replace(kept, history=(*self.history, change))
-
-    def registered(self) -> tuple["Buyer", BuyerRegisteredV1]:
-        """The buyer as it is kept, with its event; raises ``Malformed`` for what cannot be right."""
-        lei = _lei(self.lei) if self.lei else ""
-        kept = msgspec.structs.replace(self, name=plain(self.name, "name"), lei=lei)
-        return kept, BuyerRegisteredV1(buyer_id=kept.id, name=kept.name)
 
 
 def plain(text: str, field: str) -> str:
@@ -248,38 +185,3 @@ def _plain_address(address: Address) -> Address:
         raise Malformed("latitude and longitude go together.")
     kept = {name: plain(text.replace("\r\n", ", ").replace("\n", ", "), name) for name, text in texts.items() if text}
     return msgspec.structs.replace(address, **kept)
-
-
-@functools.cache
-def _time_zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
-
-
-def _time_zone(name: str) -> str:
-    if name not in _time_zones():
-        raise UnknownTimeZone("time_zone must be a name of the IANA database, such as Asia/Amman.")
-    return name
-
-
-def _matching(text: str, pattern: re.Pattern[str], rule: str) -> str:
-    if not pattern.fullmatch(text):
-        raise InvalidIdentifier(f"{rule}.")
-    return text
-
-
-def _os_id(text: str) -> str:
-    """Check an OS Hub id: country, day, five random digits, and their sum as a Crockford base 32 digit."""
-    found = text.replace("-", "").replace(" ", "").upper()
-    _matching(found, _OS_ID, "os_id has 15 characters: country, day, five digits, check digit")
-    total = ord(found[0]) + ord(found[1]) + sum(_CROCKFORD.index(digit) for digit in found[2:-1])
-    if _CROCKFORD[total % 32] != found[-1]:
-        raise InvalidIdentifier("os_id does not match its check digit.")
-    return found
-
-
-def _lei(text: str) -> str:
-    """Check a legal entity identifier (ISO 17442: the digits leave 1 modulo 97)."""
-    found = _matching(text.strip().upper(), _LEI, "lei has 18 letters or digits and two check digits")
-    if int("".join(str(int(digit, 36)) for digit in found)) % 97 != 1:
-        raise InvalidIdentifier("lei does not match its check digits.")
-    return found

@@ -4,8 +4,9 @@ import msgspec
 
 from contracts.access import EntryKind
 from contracts.identity import Scope
+from services.access.domain.buyer import Buyer, BuyerStatus
 from services.access.domain.consent.fold import Fold
-from services.access.domain.party import Buyer, BuyerStatus, Factory, FactoryStatus, plain
+from services.access.domain.party import Factory, FactoryStatus, plain
 from services.access.store.ledger import Ledger
 from services.access.store.parties import Buyers, Factories
 

@@ -6,7 +6,8 @@ from typing import Final
 from contracts.errors import NotFound
 from contracts.events import Event
 from contracts.identity import Scope
-from services.access.domain.party import Buyer, Factory, FactoryStatus
+from services.access.domain.buyer import Buyer
+from services.access.domain.party import Factory, FactoryStatus
 from services.runtime.aggregates import Aggregates, Found
 from services.runtime.documents import Documents, Index
 from services.runtime.relay import Relay

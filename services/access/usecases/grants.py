@@ -9,12 +9,12 @@ import msgspec
 from contracts.errors import Conflict, NotFound
 from contracts.identity import Principal, Role, Scope
 from services.access.domain.agreement import Agreement, AgreementDoesNotCover
+from services.access.domain.buyer import Buyer
 from services.access.domain.consent.endings import revocation
 from services.access.domain.consent.facts import GrantGiven
 from services.access.domain.consent.fold import Fold, Record
 from services.access.domain.grant import Grant
 from services.access.domain.organisation import GRANTEES, Organisation, OrganisationKind
-from services.access.domain.party import Buyer
 from services.access.domain.suspension import suspending
 from services.access.store.agreements import Agreements
 from services.access.store.ledger import Ledger

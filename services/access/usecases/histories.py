@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 from contracts.access import EntryKind
 from contracts.errors import NotFound
+from services.access.domain.buyer import Buyer
 from services.access.domain.consent.facts import BuyerClosed, BuyerReopened
 from services.access.domain.consent.fold import Fold
-from services.access.domain.party import Because, Buyer
+from services.access.domain.party import Because
 from services.access.store.ledger import Ledger
 from services.access.store.parties import Buyers
 from services.access.usecases.consent import Consent

@@ -9,9 +9,10 @@ import msgspec
 from contracts.access import EntryKind
 from contracts.errors import NotFound
 from contracts.identity import Principal
+from services.access.domain.buyer import Buyer, BuyerStatus
 from services.access.domain.consent.facts import BuyerClosed, BuyerReopened
 from services.access.domain.consent.fold import Fold
-from services.access.domain.party import Because, Buyer, BuyerStatus, Factory, FactoryNotActive, FactoryStatus
+from services.access.domain.party import Because, Factory, FactoryNotActive, FactoryStatus
 from services.access.store.ledger import Ledger
 from services.access.usecases.consent import Consent
 from services.access.usecases.durable import durable
