@@ -97,6 +97,11 @@ class Factory(msgspec.Struct, frozen=True, kw_only=True):
     former_names: tuple[str, ...] = ()
     history: tuple[Change, ...] = ()
 
+    def demand_active(self) -> None:
+        """Raise ``FactoryNotActive`` when something new is to begin with a factory that left the programme."""
+        if self.status is not FactoryStatus.ACTIVE:
+            raise FactoryNotActive("The factory is no longer in the programme.")
+
     def registered(self) -> tuple["Factory", FactoryRegisteredV1]:
         """The factory as it is kept, with its event; raises ``Malformed`` for what cannot be right."""
         kept = _checked(self)

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from contracts.access import EntryKind
 from contracts.identity import Scope
-from services.access.domain.buyer import Buyer, BuyerStatus
+from services.access.domain.buyer import Buyer
+from services.access.domain.closing import status_of
 from services.access.domain.consent.fold import Fold
 from services.access.domain.party import Factory, FactoryStatus, plain
 from services.access.store.ledger import Ledger
@@ -92,10 +92,8 @@ async def list_buyers(buyers: Buyers, ledger: Ledger, scope: Scope, *, limit: in
 
 def _told(buyer: Buyer, fold: Fold, scope: Scope) -> Buyer:
     """The buyer with its status as the ledger tells it; who changed what, and why, is for the programme."""
-    is_closed = bool(fold.visible.buyer(buyer.id).standing[EntryKind.BUYER_CLOSED])
-    status = BuyerStatus.CLOSED if is_closed else BuyerStatus.ACTIVE
     history = buyer.history if scope.factories is None and scope.buyer_id is None else ()
-    return msgspec.structs.replace(buyer, status=status, history=history)
+    return msgspec.structs.replace(buyer, status=status_of(fold, buyer.id), history=history)
 
 
 def _shown(factory: Factory, scope: Scope) -> Factory:

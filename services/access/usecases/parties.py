@@ -10,6 +10,7 @@ from contracts.access import EntryKind
 from contracts.errors import NotFound
 from contracts.identity import Principal
 from services.access.domain.buyer import Buyer, BuyerStatus
+from services.access.domain.closing import status_of
 from services.access.domain.consent.facts import BuyerClosed, BuyerReopened
 from services.access.domain.consent.fold import Fold
 from services.access.domain.party import Because, Factory, FactoryNotActive, FactoryStatus
@@ -72,7 +73,7 @@ async def move_buyer(
     buyer = await parties.grantee(buyer_id)
 
     def decide(fold: Fold) -> BuyerClosed | BuyerReopened | None:
-        if status is told_status(fold, buyer_id):
+        if status is status_of(fold, buyer_id):
             return None
         kind = BuyerClosed if status is BuyerStatus.CLOSED else BuyerReopened
         return kind(record_id=buyer_id, buyer_id=buyer_id, reason=why.reason)
@@ -90,8 +91,3 @@ async def move_buyer(
         return await parties.buyers.change(buyer_id, lambda present: present.changed({"status": status}, why))
     except NotFound:
         return msgspec.structs.replace(buyer, status=status)
-
-
-def told_status(fold: Fold, buyer_id: str) -> BuyerStatus:
-    """Whether a buyer is closed, as the ledger tells."""
-    return BuyerStatus.CLOSED if fold.visible.buyer(buyer_id).standing[EntryKind.BUYER_CLOSED] else BuyerStatus.ACTIVE
