@@ -15,7 +15,7 @@ from contracts.permissions import Permission
 from services.access.domain.buyer import Buyer, BuyerLevel, BuyerStatus
 from services.access.domain.party import Address, Because, Factory, FactoryStatus, ShortText
 from services.access.queries import parties as queries
-from services.access.queries.parties import BuyerPage, DirectoryPage, FactoryPage
+from services.access.queries.parties import BuyerPage, DirectoryPage, FactoryPage, FactoryView
 from services.access.store.ledger import Ledger
 from services.access.store.parties import Buyers, Factories
 from services.access.usecases import parties as usecases
@@ -98,7 +98,9 @@ class NewBuyer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @post("/factories", guards=[requires(Permission.FACTORY_REGISTER)])
-async def register_factory(principal: Injected[Principal], factories: Injected[Factories], data: NewFactory) -> Factory:
+async def register_factory(
+    principal: Injected[Principal], factories: Injected[Factories], data: NewFactory
+) -> FactoryView:
     """Register a factory of this country."""
     factory_id = data.id or str(uuid7())
     fields = msgspec.structs.asdict(data)
@@ -131,7 +133,7 @@ async def list_directory(
 
 
 @get("/factories/{factory_id:str}", guards=[requires(Permission.FACTORY_READ)])
-async def read_factory(principal: Injected[Principal], factories: Injected[Factories], factory_id: str) -> Factory:
+async def read_factory(principal: Injected[Principal], factories: Injected[Factories], factory_id: str) -> FactoryView:
     """Read one factory."""
     return await queries.read_factory(factories, factory_id, principal.scope())
 
@@ -144,7 +146,7 @@ async def change_factory(
     programme_zone: Injected[ZoneInfo],
     factory_id: str,
     data: FactoryChange,
-) -> Factory:
+) -> FactoryView:
     """Note that a factory was renamed, moved, or that something else of it changed; its history tells.
 
     A group that it leaves sees nothing of it from the answer on at any gateway.
@@ -162,7 +164,7 @@ async def move_factory(
     programme_zone: Injected[ZoneInfo],
     factory_id: str,
     data: NewFactoryStatus,
-) -> Factory:
+) -> FactoryView:
     """Note that a factory left the programme, was merged into another one, or came back."""
     why = _because(principal, programme_zone, data.reason, data.on)
     moved = await usecases.move_factory(parties, factory_id, data.status, why, merged_into=data.merged_into or "")

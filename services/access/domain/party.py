@@ -70,12 +70,20 @@ class Because(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class Merger(msgspec.Struct, frozen=True, kw_only=True):
+    """A merger that has begun; ``attempt`` is told by nobody twice."""
+
+    into: str
+    attempt: str
+
+
 class Factory(msgspec.Struct, frozen=True, kw_only=True):
     """A factory of the programme.
 
     ``original_id`` is its id in the country's earlier system, ``industry`` an ISIC code with its section letter (C14),
     ``owner_group`` the manufacturing group for the rules of small groups, ``group_id`` that group as a party,
-    which may approve buyers for the factory if ``owner_may_grant``.
+    which may approve buyers for the factory if ``owner_may_grant``. A factory that others were merged into may leave or
+    be merged itself: ``merged_into`` tells one step, and stays as it was. ``merging`` is a merger that has begun.
     ``former_names`` are those by which it is still found, ``history`` is what was changed, oldest first.
     """
 
@@ -94,6 +102,7 @@ class Factory(msgspec.Struct, frozen=True, kw_only=True):
     owner_may_grant: bool = False
     status: FactoryStatus = FactoryStatus.ACTIVE
     merged_into: str = ""
+    merging: Merger | None = None
     former_names: tuple[str, ...] = ()
     history: tuple[Change, ...] = ()
 
@@ -120,19 +129,55 @@ class Factory(msgspec.Struct, frozen=True, kw_only=True):
         done = _noted(named, what, why, before, after)
         return done, (_change_of(done),)
 
-    def moved_to(
-        self, status: FactoryStatus, why: Because, *, merged_into: str = ""
-    ) -> tuple["Factory", tuple[FactoryChangedV1, ...]]:
-        """The factory in another status; the same again changes nothing; raises ``FactoryNotActive``."""
-        if (self.status, self.merged_into) == (status, merged_into):
-            return self, ()
+    def moved_to(self, status: FactoryStatus, why: Because) -> tuple["Factory", tuple[FactoryChangedV1, ...]]:
+        """The factory in or out of the programme, whatever merger had begun; the same again changes nothing.
+
+        Raises ``FactoryNotActive``.
+        """
+        if self.status is status:
+            return msgspec.structs.replace(self, merging=None), ()
+        self._demand_next(status)
+        return self._moved(status, why, {})
+
+    def merger_begun(self, merger: Merger) -> "Factory":
+        """The factory while it is looked whether the other one may take it; raises ``FactoryNotActive``.
+
+        From here on nothing is merged into it. So of mergers that would close a circle each is begun before the next,
+        and the first after the last: one of them is refused, whichever processes carry them out.
+        """
+        if (self.status, self.merged_into) == (FactoryStatus.MERGED, merger.into):
+            return self
+        self._demand_next(FactoryStatus.MERGED)
+        return msgspec.structs.replace(self, merging=merger)
+
+    def merger_dropped(self, merger: Merger) -> "Factory":
+        """The factory as before this merger, unless another one has begun."""
+        return msgspec.structs.replace(self, merging=None) if self.merging == merger else self
+
+    def merged(self, merger: Merger, why: Because) -> tuple["Factory", tuple[FactoryChangedV1, ...]]:
+        """The factory, merged; raises ``FactoryNotActive`` unless this very merger is the one that has begun."""
+        if self.merging != merger:
+            raise FactoryNotActive("The factory was given another status meanwhile.")
+        return self._moved(FactoryStatus.MERGED, why, {"merged_into": merger.into})
+
+    def demand_takes_others(self) -> None:
+        """Raise ``FactoryNotActive`` unless others may be merged into this factory."""
+        if self.status is not FactoryStatus.ACTIVE:
+            raise FactoryNotActive("The factory that it was merged into is not active.")
+        if self.merging is not None:
+            raise FactoryNotActive(
+                "The factory that it was merged into is itself being merged; give it a status first."
+            )
+
+    def _demand_next(self, status: FactoryStatus) -> None:
         if status not in NEXT[self.status]:
             raise FactoryNotActive(f"A factory that is {self.status} cannot become {status}.")
-        before, after = {"status": str(self.status)}, {"status": str(status)}
-        if merged_into:
-            after["merged_into"] = merged_into
-        moved = msgspec.structs.replace(self, status=status, merged_into=merged_into)
-        done = _noted(moved, str(status), why, before, after)
+
+    def _moved(
+        self, status: FactoryStatus, why: Because, more: Mapping[str, str]
+    ) -> tuple["Factory", tuple[FactoryChangedV1, ...]]:
+        moved = msgspec.structs.replace(self, status=status, merged_into=more.get("merged_into", ""), merging=None)
+        done = _noted(moved, str(status), why, {"status": str(self.status)}, {"status": str(status), **more})
         return done, (_change_of(done),)
 
 

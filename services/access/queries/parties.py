@@ -6,15 +6,44 @@ from contracts.identity import Scope
 from services.access.domain.buyer import Buyer
 from services.access.domain.closing import status_of
 from services.access.domain.consent.fold import Fold
-from services.access.domain.party import Factory, FactoryStatus, plain
+from services.access.domain.party import Address, Change, Factory, FactoryStatus, plain
 from services.access.store.ledger import Ledger
 from services.access.store.parties import Buyers, Factories
+
+
+class FactoryView(msgspec.Struct, frozen=True, kw_only=True):
+    """A factory as people see it.
+
+    ``original_id`` is its id in the country's earlier system, ``industry`` an ISIC code with its section letter (C14),
+    ``owner_group`` the manufacturing group as it was told, ``group_id`` that group as a party, which may approve buyers
+    for the factory if ``owner_may_grant``. ``merged_into`` tells one step: that factory may have been merged as well.
+    ``former_names`` are those by which it is still found. ``history`` is what was changed, oldest first, for the
+    factory and the programme.
+    """
+
+    id: str
+    original_id: str
+    name: str
+    country: str
+    industry: str
+    time_zone: str
+    address: Address
+    os_id: str
+    lei: str
+    tax_id: str
+    owner_group: str
+    group_id: str
+    owner_may_grant: bool
+    status: FactoryStatus
+    merged_into: str
+    former_names: tuple[str, ...]
+    history: tuple[Change, ...]
 
 
 class FactoryPage(msgspec.Struct, frozen=True):
     """One page of factories and the cursor of the next."""
 
-    items: list[Factory]
+    items: list[FactoryView]
     next_cursor: str | None
 
 
@@ -25,7 +54,7 @@ class BuyerPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-async def read_factory(factories: Factories, factory_id: str, scope: Scope) -> Factory:
+async def read_factory(factories: Factories, factory_id: str, scope: Scope) -> FactoryView:
     """Read one factory; raises ``NotFound``."""
     return _shown(await factories.get(factory_id, scope), scope)
 
@@ -96,6 +125,7 @@ def _told(buyer: Buyer, fold: Fold, scope: Scope) -> Buyer:
     return msgspec.structs.replace(buyer, status=status_of(fold, buyer.id), history=history)
 
 
-def _shown(factory: Factory, scope: Scope) -> Factory:
+def _shown(factory: Factory, scope: Scope) -> FactoryView:
     """A buyer learns who and where a factory is, not its tax id, nor who changed what and why."""
-    return factory if scope.buyer_id is None else msgspec.structs.replace(factory, tax_id="", history=())
+    view = FactoryView(**{name: getattr(factory, name) for name in FactoryView.__struct_fields__})
+    return view if scope.buyer_id is None else msgspec.structs.replace(view, tax_id="", history=())
