@@ -223,6 +223,6 @@ async def test_a_running_service_looks_after_both_by_itself(tmp_path: Path, monk
         async def healed() -> bool:
             grant = (await service.get("/api/v1/grants/g1", ADMIN)).json()
             buyer = (await service.get("/api/v1/buyers/b1", ADMIN)).json()
-            return grant["revoked_at"] is not None and len(buyer["history"]) == 1
+            return grant["revoked_at"] is not None and len(buyer["history"]) == 2
 
         await eventually(healed, saying="the grant ended and the history told")

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import msgspec
 from litestar import get, post
@@ -11,10 +12,12 @@ from contracts.errors import NotFound
 from contracts.identifiers import Id, derived_id
 from contracts.identity import Principal, Role
 from contracts.permissions import Permission, scope_for
+from services.access.api.parties import because
 from services.access.domain.agreement import Sha256
 from services.access.domain.organisation import Organisation, OrganisationKind
-from services.access.domain.party import ShortText, plain
+from services.access.domain.party import Registrant, ShortText, plain, registration_of
 from services.access.domain.terms import Terms, TermsAcceptance, TermsDiffer
+from services.access.queries.parties import shown_organisation
 from services.access.store.organisations import Organisations, TermsRecords
 from services.access.usecases.grants import EVERYWHERE, Parties
 from services.runtime.http import Injected, PageSize, requires
@@ -30,6 +33,7 @@ class NewOrganisation(msgspec.Struct, frozen=True, kw_only=True):
     name: ShortText
     country: Code = ""
     lei: Code = ""
+    registration: Registrant | None = None
 
 
 class OrganisationPage(msgspec.Struct, frozen=True):
@@ -66,11 +70,15 @@ class TermsAcceptancePage(msgspec.Struct, frozen=True, kw_only=True):
 
 @post("/organisations", guards=[requires(Permission.ORGANISATION_REGISTER)])
 async def register_organisation(
-    principal: Injected[Principal], organisations: Injected[Organisations], data: NewOrganisation
+    principal: Injected[Principal],
+    organisations: Injected[Organisations],
+    programme_zone: Injected[ZoneInfo],
+    data: NewOrganisation,
 ) -> Organisation:
-    """Register a group, vendor, agent or ministry."""
+    """Register a group, vendor, agent or ministry, with who stood for it."""
+    registration, begun = registration_of(data.registration, because(principal, programme_zone, "", None))
     fields = {**msgspec.structs.asdict(data), "id": data.id or str(uuid7())}
-    organisation = Organisation(**fields)
+    organisation = Organisation(**{**fields, "registration": registration, "history": (begun,)})
     await organisations.register(organisation, request=data)
     return await organisations.get(organisation.id, scope_for(principal, Permission.ORGANISATION_REGISTER))
 
@@ -86,7 +94,7 @@ async def list_organisations(
     """List the organisations by name, so that a factory can choose whom to approve."""
     scope = scope_for(principal, Permission.ORGANISATION_READ)
     page = await organisations.find(scope, kind=kind, limit=limit, after=cursor)
-    return OrganisationPage(page.items, page.next_cursor)
+    return OrganisationPage([shown_organisation(each, scope) for each in page.items], page.next_cursor)
 
 
 @get("/organisations/{organisation_id:str}", guards=[requires(Permission.ORGANISATION_READ)])
@@ -94,7 +102,8 @@ async def read_organisation(
     principal: Injected[Principal], organisations: Injected[Organisations], organisation_id: str
 ) -> Organisation:
     """Read one organisation."""
-    return await organisations.get(organisation_id, scope_for(principal, Permission.ORGANISATION_READ))
+    scope = scope_for(principal, Permission.ORGANISATION_READ)
+    return shown_organisation(await organisations.get(organisation_id, scope), scope)
 
 
 @post("/terms", guards=[requires(Permission.TERMS_PUBLISH)])

@@ -8,7 +8,7 @@ import msgspec
 
 from contracts.access import BuyerRegisteredV1
 from services.access.domain.identifiers import checked_lei
-from services.access.domain.party import Because, Change, plain
+from services.access.domain.party import Because, Change, Registration, plain
 
 
 class BuyerLevel(StrEnum):
@@ -33,6 +33,7 @@ class Buyer(msgspec.Struct, frozen=True, kw_only=True):
     lei: str = ""
     level: BuyerLevel = BuyerLevel.PARTICIPANT
     status: BuyerStatus = BuyerStatus.ACTIVE
+    registration: Registration | None = None
     history: tuple[Change, ...] = ()
 
     def changed(self, fields: Mapping[str, Any], why: Because) -> "Buyer":

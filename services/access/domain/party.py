@@ -10,6 +10,8 @@ import msgspec
 
 from contracts.access import FactoryChangedV1, FactoryRegisteredV1
 from contracts.errors import Malformed, RuleBroken
+from services.access.domain.agreement import Sha256
+from services.access.domain.grant import Approval
 from services.access.domain.identifiers import checked_isic, checked_lei, checked_os_id, checked_time_zone
 
 ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -70,6 +72,35 @@ class Because(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class Registrant(Approval, frozen=True, kw_only=True):
+    """The person who stood for a party when it was registered, and the SHA-256 (hex) of what that person signed."""
+
+    document_sha256: Sha256 | None = None
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """How a party was registered: who stood for it (nobody, when it was imported), who wrote it down, and when.
+
+    ``by`` is a subject, ``document_sha256`` the digest (hex) of what was signed.
+    """
+
+    name: str = ""
+    role: str = ""
+    document_sha256: str = ""
+    by: str
+    at: datetime
+
+
+def registration_of(person: Registrant | None, why: Because) -> tuple[Registration, Change]:
+    """How a party is registered now, and what its history begins with; raises ``Malformed``."""
+    told: dict[str, str] = {}
+    if person is not None:
+        told = {"name": plain(person.name, "name"), "document_sha256": person.document_sha256 or ""}
+        told["role"] = plain(person.role, "role") if person.role else ""
+    begun = Change(what="registered", on=why.on, by=why.by, at=why.at, reason=why.reason)
+    return Registration(**told, by=why.by, at=why.at), begun
+
+
 class Merger(msgspec.Struct, frozen=True, kw_only=True):
     """A merger that has begun; ``attempt`` is told by nobody twice."""
 
@@ -85,6 +116,7 @@ class Factory(msgspec.Struct, frozen=True, kw_only=True):
     which may approve buyers for the factory if ``owner_may_grant``. A factory that others were merged into may leave or
     be merged itself: ``merged_into`` tells one step, and stays as it was. ``merging`` is a merger that has begun.
     ``former_names`` are those by which it is still found, ``history`` is what was changed, oldest first.
+    ``registration`` is missing of those that an earlier release registered.
     """
 
     id: str
@@ -104,6 +136,7 @@ class Factory(msgspec.Struct, frozen=True, kw_only=True):
     merged_into: str = ""
     merging: Merger | None = None
     former_names: tuple[str, ...] = ()
+    registration: Registration | None = None
     history: tuple[Change, ...] = ()
 
     def demand_active(self) -> None:
