@@ -45,6 +45,7 @@ SHOWS_NO_REPORT: Final = tuple(
         "purchases",
         "questionnaires",
         "statement",
+        "terms",
         "terms-acceptances",
         "training/courses",
         "webhooks",

@@ -21,7 +21,6 @@ from tests.access.parties import (
     FACTORY,
     GATEWAY,
     LEASE_S,
-    OTHER_BUYER,
     OTHER_FACTORY,
     a_factory,
     a_grant,
@@ -253,23 +252,3 @@ async def test_an_organisation_has_a_country_and_a_lei_that_can_be(service: Runn
     for fields in (*wrong, {"lei": "x"}, {"kind": "club"}):
         body = {"kind": "group", "name": "Levant", **fields}
         assert (await service.post("/api/v1/organisations", ADMIN, body)).status_code == 400
-
-
-async def test_terms_are_accepted_by_version_and_what_is_missing_is_told(service: Running) -> None:
-    path = "/api/v1/terms-acceptances"
-    accepted = {"terms_version": "v1", "document_sha256": SHA256, "name": "Rana", "role": "owner"}
-    assert (await service.post(path, FACTORY, accepted)).json()["code"] == "terms_differ"
-    assert (await service.post("/api/v1/terms", ADMIN, {"version": "v1", "document_sha256": SHA256})).status_code == 201
-    assert (await service.get(path, FACTORY)).json()["missing"] == "v1"
-    wrong = await service.post(path, FACTORY, {**accepted, "document_sha256": "b" * 64})
-    assert (wrong.status_code, wrong.json()["code"]) == (409, "terms_differ")
-    told = [(await service.post(path, FACTORY, accepted)).json() for _ in range(2)]
-    assert told[0] == told[1]
-    assert (told[0]["party_id"], told[0]["accepted_by"], told[0]["name"]) == ("f1", "someone", "Rana")
-    assert (await service.get(path, FACTORY)).json()["missing"] is None
-    assert (await service.get(path, OTHER_FACTORY)).json()["items"] == []
-    assert (await service.get(path, BUYER)).json()["missing"] == "v1"
-    await service.post(path, OTHER_BUYER, accepted)
-    assert {item["party_id"] for item in (await service.get(path, ADMIN)).json()["items"]} == {"f1", "b2"}
-    await service.post("/api/v1/terms", ADMIN, {"version": "v2", "document_sha256": "c" * 64})
-    assert (await service.get(path, FACTORY)).json()["missing"] == "v2"
