@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from contracts.access import FactoryChangedV1, FactoryRegisteredV1
-from contracts.errors import Malformed, RuleBroken
+from contracts.errors import Conflict, Malformed, RuleBroken
 from services.access.domain.agreement import Sha256
 from services.access.domain.grant import Approval
 from services.access.domain.identifiers import checked_isic, checked_lei, checked_os_id, checked_time_zone
@@ -49,6 +49,12 @@ class FactoryNotActive(RuleBroken):
     """The factory is not in the programme just now, or what it was merged into is not."""
 
     code = "factory_not_active"
+
+
+class OsIdTaken(Conflict):
+    """Another factory of the programme has this OS Hub id: one place has one factory, and one set of consents."""
+
+    code = "os_id_taken"
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,13 +114,14 @@ class Merger(msgspec.Struct, frozen=True, kw_only=True):
     attempt: str
 
 
-class Factory(msgspec.Struct, frozen=True, kw_only=True):
+class Factory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A factory of the programme.
 
     ``original_id`` is its id in the country's earlier system, ``industry`` an ISIC code with its section letter (C14),
     ``owner_group`` the manufacturing group for the rules of small groups, ``group_id`` that group as a party,
     which may approve buyers for the factory if ``owner_may_grant``. A factory that others were merged into may leave or
     be merged itself: ``merged_into`` tells one step, and stays as it was. ``merging`` is a merger that has begun.
+    ``os_slot`` is the OS Hub id of a factory in the programme, which no other has: one that leaves gives it up.
     ``former_names`` are those by which it is still found, ``history`` is what was changed, oldest first.
     ``registration`` is missing of those that an earlier release registered.
     """
@@ -135,6 +142,7 @@ class Factory(msgspec.Struct, frozen=True, kw_only=True):
     status: FactoryStatus = FactoryStatus.ACTIVE
     merged_into: str = ""
     merging: Merger | None = None
+    os_slot: str | None = None
     former_names: tuple[str, ...] = ()
     registration: Registration | None = None
     history: tuple[Change, ...] = ()
@@ -146,7 +154,7 @@ class Factory(msgspec.Struct, frozen=True, kw_only=True):
 
     def registered(self) -> tuple["Factory", FactoryRegisteredV1]:
         """The factory as it is kept, with its event; raises ``Malformed`` for what cannot be right."""
-        kept = _checked(self)
+        kept = _holding(_checked(self))
         return kept, FactoryRegisteredV1(**_told(kept))
 
     def changed(self, fields: Mapping[str, Any], why: Because) -> tuple["Factory", tuple[FactoryChangedV1, ...]]:
@@ -159,7 +167,7 @@ class Factory(msgspec.Struct, frozen=True, kw_only=True):
         before, after = ({name: _text(getattr(each, name)) for name in names} for each in (self, kept))
         former = (*self.former_names, self.name) if "name" in names else self.former_names
         named = msgspec.structs.replace(kept, former_names=tuple(dict.fromkeys(n for n in former if n != kept.name)))
-        done = _noted(named, what, why, before, after)
+        done = _noted(_holding(named), what, why, before, after)
         return done, (_change_of(done),)
 
     def moved_to(self, status: FactoryStatus, why: Because) -> tuple["Factory", tuple[FactoryChangedV1, ...]]:
@@ -210,8 +218,14 @@ class Factory(msgspec.Struct, frozen=True, kw_only=True):
         self, status: FactoryStatus, why: Because, more: Mapping[str, str]
     ) -> tuple["Factory", tuple[FactoryChangedV1, ...]]:
         moved = msgspec.structs.replace(self, status=status, merged_into=more.get("merged_into", ""), merging=None)
-        done = _noted(moved, str(status), why, {"status": str(self.status)}, {"status": str(status), **more})
+        done = _noted(_holding(moved), str(status), why, {"status": str(self.status)}, {"status": str(status), **more})
         return done, (_change_of(done),)
+
+
+def _holding(factory: Factory) -> Factory:
+    """The factory with the slot of its OS Hub id, which only a factory in the programme holds."""
+    slot = factory.os_id if factory.os_id and factory.status is FactoryStatus.ACTIVE else None
+    return msgspec.structs.replace(factory, os_slot=slot)
 
 
 def _noted(factory: Factory, what: str, why: Because, before: dict[str, str], after: dict[str, str]) -> Factory:
