@@ -200,15 +200,18 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
             return self
         return self._moved(Move.REOPEN, self.status, answer=None)
 
-    def swept(self, now: datetime) -> tuple["AccessRequest", tuple[Event, ...]]:
-        """The request with what time brought: its end, or the reminder that is due; of several the last."""
+    def swept(self, now: datetime, *, is_idle: bool = False) -> tuple["AccessRequest", tuple[Event, ...]]:
+        """The request with what time brought: its end, or the reminder that is due; of several the last.
+
+        Of an idle one, whose factory or buyer does not take part just now, nobody is reminded.
+        """
         told = {"request_id": self.id, "factory_id": self.factory_id, "buyer_id": self.buyer_id}
         if self.status is not Status.PENDING:
             return self, ()
         if now >= self.expires_at:
             return self._moved(Move.EXPIRE, self.status, slot=None), (AccessRequestExpiredV1(**told),)
         due = sum(now >= self.asked_at + after for after in REMINDERS)
-        if due <= self.reminders:
+        if is_idle or due <= self.reminders:
             return self, ()
         event = AccessRequestRemindedV1(reminder=due, expires_at=self.expires_at.isoformat(), **told)
         return msgspec.structs.replace(self, reminders=due), (event,)

@@ -9,12 +9,13 @@ import msgspec
 from contracts.errors import Conflict, NotFound
 from contracts.identity import Principal, Role, Scope
 from services.access.domain.agreement import Agreement, AgreementDoesNotCover
+from services.access.domain.buyer import Buyer
+from services.access.domain.closing import demand_open
 from services.access.domain.consent.endings import revocation
 from services.access.domain.consent.facts import GrantGiven, GrantRevoked
 from services.access.domain.consent.fold import Fold, Record
 from services.access.domain.grant import Grant
 from services.access.domain.organisation import GRANTEES, Organisation, OrganisationKind
-from services.access.domain.party import Buyer
 from services.access.domain.suspension import suspending
 from services.access.domain.termination import has_ended
 from services.access.domain.terms import TermsAcceptance
@@ -118,8 +119,11 @@ async def put(
 ) -> Record:
     """Put a grant on the ledger of which somebody has seen to it that the factory wants it; raises as ``give`` does.
 
-    A group of that name must have the factory at the epoch at which the grant is written, not only when it was asked.
+    Nothing new begins with a factory that left the programme (``FactoryNotActive``), nor with a closed buyer
+    (``BuyerIsClosed``). A group of that name must have the factory at the epoch at which the grant is written, not
+    only when it was asked.
     """
+    factory = await parties.factories.get(grant.factory_id, EVERYWHERE)
     await parties.grantee(grant.buyer_id)
     agreement = await _agreement(parties, grant)
     accepted = await parties.accepted_by(grant.factory_id)
@@ -128,6 +132,8 @@ async def put(
     def decide(fold: Fold) -> GrantGiven | None:
         present = fold.record(grant.id)
         if present is None:
+            factory.demand_active()
+            demand_open(fold, grant.buyer_id)
             if group_id and grant.factory_id not in fold.visible.owned(group_id):
                 raise NotFound("There is no such factory.")
             if agreement is not None:

@@ -1,6 +1,7 @@
 """Asking for access and answering: what the factory accepts becomes a grant on the ledger, once."""
 
 import contextlib
+import functools
 import logging
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
@@ -11,8 +12,10 @@ import msgspec
 
 from contracts.errors import Malformed, NotFound, Refusal, RuleBroken
 from contracts.identity import Principal, Scope
+from services.access.domain.buyer import BuyerStatus
+from services.access.domain.closing import demand_open, status_of
 from services.access.domain.consent.endings import revocation
-from services.access.domain.party import FactoryNotActive, FactoryStatus
+from services.access.domain.party import FactoryStatus
 from services.access.domain.request import Acceptance, AccessRequest, Answer, RequestOver, Status
 from services.access.store.ledger import Ledger
 from services.access.store.requests import Requests
@@ -46,12 +49,12 @@ class AccessRequests:
         """Ask a factory in the name of the caller's own party; the same id with the same content changes nothing.
 
         Raises ``NotFound`` for an unknown factory and for a caller who speaks for no buyer, ``Malformed``,
-        ``RequestWaits``, and ``Conflict`` when the id is taken.
+        ``RequestWaits``, ``BuyerIsClosed``, ``FactoryNotActive``, and ``Conflict`` when the id is taken.
         """
         buyer = await self._parties.grantee(principal.party_id or "")
         factory = await self._parties.factories.get(request.factory_id, EVERYWHERE)
-        if factory.status is not FactoryStatus.ACTIVE:
-            raise FactoryNotActive("The factory is no longer in the programme.")
+        demand_open(await self._ledger.current(), buyer.id)
+        factory.demand_active()
         asked = msgspec.structs.replace(
             request, buyer_id=buyer.id, factory_id=factory.id, asked_at=now, expires_at=now + self._wait
         )
@@ -98,7 +101,8 @@ class AccessRequests:
                 except Refusal as refusal:
                     logger.warning("an accepted request waits again", extra={"reason": refusal.code})
             elif request.swept(now)[1]:
-                await self.requests.change(request.id, lambda present: present.swept(now))
+                is_idle = not await self._take_part(request)
+                await self.requests.change(request.id, functools.partial(AccessRequest.swept, now=now, is_idle=is_idle))
 
     async def _open(self) -> AsyncIterator[AccessRequest]:
         after: str | None = None
@@ -145,6 +149,12 @@ class AccessRequests:
         if group_id:
             grants.demand_owned(await self._ledger.current(), group_id, request.factory_id)
         return group_id
+
+    async def _take_part(self, request: AccessRequest) -> bool:
+        """Whether the factory can still accept, and the buyer still be granted to."""
+        factory = await self._parties.factories.get(request.factory_id, EVERYWHERE)
+        is_open = status_of(await self._ledger.current(), request.buyer_id) is BuyerStatus.ACTIVE
+        return is_open and factory.status is FactoryStatus.ACTIVE
 
     def _today(self, now: datetime) -> date:
         return now.astimezone(self._zone).date()
