@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
@@ -18,6 +19,8 @@ from services.access.store.charge import Charge, NotInCharge
 from services.access.store.ledger import Ledger
 
 ENTRIES_PER_ANSWER = 2_000
+CHECKS_PER_ANSWER: Final = 5
+"""So often a question is checked anew because the ledger grew meanwhile; then it is answered without a lease."""
 
 
 class LedgerDoesNotConnect(Conflict):
@@ -50,8 +53,7 @@ class Consent:
 
     async def check_in_charge(self) -> None:
         """Return when this process has taken the charge and nobody took over; raises ``NotInCharge``."""
-        if not self._charge.is_taken:
-            raise NotInCharge("This process has not begun to give leases.")
+        self._demand_taken()
         await self._charge.check()
 
     async def follow(self, gateway: str, *, after: int, entry_hash: str, wait_s: float) -> ConsentAnswer:
@@ -68,11 +70,10 @@ class Consent:
         deadline = self._clock() + min(wait_s, self._lease_s / 3)
         while fold.epoch <= after and (left := deadline - self._clock()) > 0:
             await self._change(within_s=left)
-        fold = await self._ledger.current()
         if self._clock() >= self._leases.unknown_until:
             await self._charge.settle()
-        await self._charge.check()
-        entries = tuple(followed(entry) for entry in fold.after(after, limit=ENTRIES_PER_ANSWER))
+        fold, known = await self._known()
+        entries = tuple(followed(entry) for entry in fold.after(after, limit=min(ENTRIES_PER_ANSWER, known - after)))
         is_complete = after + len(entries) == fold.epoch
         if is_complete:
             now = self._clock()
@@ -84,8 +85,9 @@ class Consent:
         await self._open()
         while (until := self._leases.in_the_way(epoch, given=given, now=self._clock())) is not None:
             await self._change(within_s=until - self._clock())
-        async with self._deciding:  # whoever decided on what stood before is done, and who comes next sees the entry
-            await self._charge.check()
+        async with self._deciding:
+            pass  # whoever decided on what stood before is done, and who comes next sees the entry
+        await self._charge.check()
 
     @contextlib.asynccontextmanager
     async def deciding(self) -> AsyncIterator[Fold]:
@@ -95,18 +97,42 @@ class Consent:
         takes the charge over answers no revocation for a lease, so a decision that took long is none. Raises
         ``NotInCharge``.
         """
-        async with self._deciding:
-            began = self._clock()
+        # Before the ledger is read: who takes the charge during the reading may know more than was read.
+        self._demand_taken()
+        began = self._clock()
+        while self._clock() - began <= self._lease_s / 2:
             fold = await self._ledger.current()
-            await self.check_in_charge()
-            if self._clock() - began > self._lease_s / 2:
-                raise NotInCharge("Deciding took too long.")
-            yield fold
+            known = fold.epoch
+            await self._charge.check()
+            async with self._deciding:
+                # What came meanwhile may be a revocation, or what only a successor's leases know.
+                if fold.epoch == known and self._clock() - began <= self._lease_s / 2:
+                    yield fold
+                    return
+        raise NotInCharge("Deciding took too long.")
 
     def announce(self) -> None:
         """Wake everybody who waits for a new entry or an acknowledgement."""
         self._changed.set()
         self._changed = asyncio.Event()
+
+    async def _known(self) -> tuple[Fold, int]:
+        """What stands, and the epoch up to which it was read before nobody had taken over; raises ``NotInCharge``.
+
+        NOTE: the fold grows while the charge is checked. Who took over since then takes the leases of this process to
+        know nothing that came later, so later entries must not leave it.
+        """
+        for _ in range(CHECKS_PER_ANSWER):
+            fold = await self._ledger.current()
+            known = fold.epoch
+            await self._charge.check()
+            if fold.epoch == known:
+                break
+        return fold, known
+
+    def _demand_taken(self) -> None:
+        if not self._charge.is_taken:
+            raise NotInCharge("This process has not begun to give leases.")
 
     async def _open(self) -> None:
         """Take the charge once. The unknown leases are counted from after that: no earlier process gives more."""
