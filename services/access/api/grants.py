@@ -14,8 +14,8 @@ from contracts.identity import Principal
 from contracts.permissions import Permission, scope_for
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
 from services.access.domain.grant import Approval, Grant
-from services.access.domain.party import plain
 from services.access.domain.receipt import Receipt
+from services.access.domain.text import plain
 from services.access.queries import grants as queries
 from services.access.queries.grants import GrantPage, GrantView
 from services.access.store.ledger import Ledger

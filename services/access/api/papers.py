@@ -18,7 +18,7 @@ from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
 from services.access.api.grants import Purpose, day_in
 from services.access.domain.grant import Approval, Grant
 from services.access.domain.paper import EXTENSIONS, LARGEST_BYTES, ConsentPaper, Paper
-from services.access.domain.party import plain
+from services.access.domain.text import plain
 from services.access.evidence import Papers
 from services.access.queries import grants as queries
 from services.access.queries.grants import GrantView

@@ -14,8 +14,8 @@ from contracts.identity import Principal
 from contracts.permissions import Permission, scope_for
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
 from services.access.domain.grant import Approval
-from services.access.domain.party import plain
 from services.access.domain.request import Acceptance, AccessRequest, Reason
+from services.access.domain.text import plain
 from services.access.queries import requests as queries
 from services.access.queries.requests import RequestPage, RequestView
 from services.access.store.ledger import Ledger

@@ -13,10 +13,10 @@ from contracts.identifiers import ID_PATTERN, Id, derived_id
 from contracts.identity import Principal, Role
 from contracts.permissions import Permission, scope_for
 from services.access.api.papers import Upload, shown, too_large
-from services.access.domain.agreement import Sha256
-from services.access.domain.paper import LARGEST_BYTES, PDF
-from services.access.domain.party import ShortText, plain
+from services.access.domain.paper import LARGEST_BYTES, PDF, Sha256
+from services.access.domain.party import ShortText
 from services.access.domain.terms import Terms, TermsAcceptance, TermsDiffer
+from services.access.domain.text import plain
 from services.access.evidence import Papers
 from services.access.store.organisations import TermsRecords
 from services.access.usecases import terms as usecases

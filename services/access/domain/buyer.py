@@ -8,7 +8,8 @@ import msgspec
 
 from contracts.access import BuyerRegisteredV1
 from services.access.domain.identifiers import checked_lei
-from services.access.domain.party import Because, Change, Registration, plain
+from services.access.domain.party import Because, Change, Registration
+from services.access.domain.text import plain
 
 
 class BuyerLevel(StrEnum):

@@ -22,7 +22,7 @@ from contracts.errors import Conflict, Malformed, RuleBroken
 from contracts.visibility import EVERY_FACTORY, holds
 from services.access.domain.consent.fold import Fold, Record
 from services.access.domain.consent.paid import CreditsBought, Entitlement, EntitlementEnded, EntitlementGiven, Purchase
-from services.access.domain.party import plain
+from services.access.domain.text import plain
 
 MOST_CREDITS: Final = 100_000
 """More in one purchase is a slip of the pen."""

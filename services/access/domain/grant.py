@@ -7,7 +7,7 @@ import msgspec
 
 from contracts.errors import Malformed
 from contracts.vocabulary import ReportKind
-from services.access.domain.party import plain
+from services.access.domain.text import plain
 
 LONGEST_AHEAD_DAYS: Final = 3650
 """A grant may not begin, nor end, further away than this: a mistyped year is no consent."""

@@ -8,7 +8,8 @@ import msgspec
 
 from contracts.errors import Malformed
 from services.access.domain.buyer import Buyer
-from services.access.domain.party import Change, Registration, plain
+from services.access.domain.party import Change, Registration
+from services.access.domain.text import plain
 
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 

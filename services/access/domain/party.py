@@ -1,6 +1,5 @@
 """Factories, and what every kind of party has: text that is kept plain, and a history of what was changed."""
 
-import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
@@ -10,9 +9,10 @@ import msgspec
 
 from contracts.access import FactoryChangedV1, FactoryRegisteredV1
 from contracts.errors import Conflict, Malformed, RuleBroken
-from services.access.domain.agreement import Sha256
 from services.access.domain.grant import Approval
 from services.access.domain.identifiers import checked_isic, checked_lei, checked_os_id, checked_time_zone
+from services.access.domain.paper import Sha256
+from services.access.domain.text import plain
 
 ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
@@ -266,14 +266,6 @@ _WORDS: Final = {"name": "renamed", "address": "moved"}
 def _text(value: object) -> str:
     """A value as the history tells it."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def plain(text: str, field: str) -> str:
-    """Text in NFC without white space around it; raises ``Malformed`` when it is empty or holds control characters."""
-    kept = unicodedata.normalize("NFC", text).strip()
-    if not kept or any(unicodedata.category(character) in {"Cc", "Cs"} for character in kept):
-        raise Malformed(f"{field} must hold text, without control characters.")
-    return kept
 
 
 def _plain_address(address: Address) -> Address:

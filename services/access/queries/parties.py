@@ -7,7 +7,8 @@ from services.access.domain.buyer import Buyer
 from services.access.domain.closing import status_of
 from services.access.domain.consent.fold import Fold
 from services.access.domain.organisation import Organisation
-from services.access.domain.party import Address, Change, Factory, FactoryStatus, Registration, plain
+from services.access.domain.party import Address, Change, Factory, FactoryStatus, Registration
+from services.access.domain.text import plain
 from services.access.store.ledger import Ledger
 from services.access.store.parties import Buyers, Factories
 
