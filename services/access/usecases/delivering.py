@@ -102,7 +102,6 @@ class Delivering:
         for _, task in list(self._sending.values()):
             task.cancel()
         await self.sent()
-        await self._receivers.close()
 
     async def sent(self) -> None:
         """Return when everything that is being sent has come to an end."""
@@ -223,7 +222,9 @@ class Delivering:
                 yield
 
         try:
-            answered = await self._receivers.send(endpoint.url, headers, message.body, deciding)
+            answered = await self._receivers.send(
+                endpoint.url, headers, message.body, deciding, whose=endpoint.buyer_id
+            )
         except _OnlyPartlyTrue:
             await self._webhooks.put(sync_needed(endpoint, f"instead of {message.id}", now=self._clock()))
             await self._webhooks.drop(message.id)
