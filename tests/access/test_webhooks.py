@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from services.access.domain.webhook import DELAYS, Scheme
+from services.access.domain.webhook import DELAYS, Scheme, TooManyRotations
 from services.access.usecases import delivering
 from tests.access.hooks import OWN, Hooks, Receiver, a_receiver, hooks
 
@@ -147,6 +147,36 @@ async def test_both_secrets_sign_for_a_day_after_a_rotation(country: Hooks, rece
     await country.publish()
     await country.settle()
     assert [(genuine(old.key.shown, got), genuine(new.key.shown, got)) for got in receiver.got] == [(False, True)]
+
+
+async def test_a_rotation_that_is_repeated_cuts_no_receiver_off(country: Hooks, receiver: Receiver) -> None:
+    """The answer of the first was lost: the receivers hold the secret before both. Each ends a day after it went."""
+    held = await country.register(receiver.url)
+    await country.registering.rotate("h1", OWN, now=country.now)
+    country.now += timedelta(hours=1)
+    lost = await country.endpoint()
+    new = await country.registering.rotate("h1", OWN, now=country.now)
+    await country.share()
+    await country.settle()
+    assert receiver.got
+    assert all(genuine(each.key.shown, got) for got in receiver.got for each in (held, lost, new))
+    receiver.got.clear()
+    country.now += timedelta(hours=23)
+    await country.publish()
+    await country.settle()
+    assert [[genuine(each.key.shown, got) for each in (held, lost, new)] for got in receiver.got] == [
+        [False, True, True]
+    ]
+
+
+async def test_a_rotation_that_would_cut_a_receiver_off_has_to_wait(country: Hooks, receiver: Receiver) -> None:
+    held = await country.register(receiver.url)
+    for _ in range(4):
+        await country.registering.rotate("h1", OWN, now=country.now)
+    with pytest.raises(TooManyRotations):
+        await country.registering.rotate("h1", OWN, now=country.now)
+    assert held.key in {each.key for each in (await country.endpoint()).previous}
+    await country.registering.rotate("h1", OWN, now=country.now + timedelta(hours=24))
 
 
 async def test_a_message_is_tried_ten_times_over_three_days_and_then_the_endpoint_is_disabled(

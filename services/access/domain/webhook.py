@@ -11,12 +11,16 @@ from typing import Final
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from contracts.errors import RuleBroken
 from contracts.visibility import Cycles
 from contracts.vocabulary import ReportKind
 from services.access.domain.sharing import Point, SharedDocument, Sight
 
 BOTH_KEYS_FOR: Final = timedelta(hours=24)
-"""For so long what was signed by the key before is signed by it as well."""
+"""For so long after a rotation messages are signed by the key before as well."""
+
+MOST_PREVIOUS_KEYS: Final = 4
+"""So many keys that were replaced sign beside the present one; another rotation has to wait."""
 
 DELAYS: Final = tuple(
     timedelta(seconds=seconds) for seconds in (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -78,6 +82,19 @@ class Key(msgspec.Struct, frozen=True):
         return Ed25519PrivateKey.from_private_bytes(base64.b64decode(self.seed))
 
 
+class TooManyRotations(RuleBroken):
+    """As many keys as may were replaced within a day: dropping one might cut off what the receivers hold."""
+
+    code = "too_many_rotations"
+
+
+class PreviousKey(msgspec.Struct, frozen=True):
+    """A key that was replaced, and until when it signs beside the present one."""
+
+    key: Key
+    until: datetime
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where a buyer wants its messages.
 
@@ -92,8 +109,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     since: Point
     until: Point | None = None
-    previous_key: Key | None = None
-    previous_until: datetime | None = None
+    previous: tuple[PreviousKey, ...] = ()
     is_enabled: bool = True
     disabled_at: datetime | None = None
     disabled_because: str = ""
@@ -102,9 +118,14 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     failure: str = ""
 
     def rotated(self, key: Key, *, now: datetime) -> "Endpoint":
-        """With another key; the present one goes on for a day beside it."""
-        until = now + BOTH_KEYS_FOR
-        return msgspec.structs.replace(self, key=key, previous_key=self.key, previous_until=until)
+        """With another key; the present one goes on for a day beside it, like every one before it.
+
+        So a rotation may be repeated when its answer was lost. Raises ``TooManyRotations``.
+        """
+        previous = tuple(each for each in self.previous if now < each.until)
+        if len(previous) == MOST_PREVIOUS_KEYS:
+            raise TooManyRotations(f"Rotate again after {previous[0].until.isoformat()}.")
+        return msgspec.structs.replace(self, key=key, previous=(*previous, PreviousKey(self.key, now + BOTH_KEYS_FOR)))
 
     def disabled(self, because: str, *, now: datetime) -> "Endpoint":
         """No longer sent anything, with the reason."""
@@ -119,9 +140,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         """The headers of one attempt to send a message."""
         second = int(now.timestamp())
         content = f"{message_id}.{second}.".encode() + body
-        keys = [self.key]
-        if self.previous_key is not None and self.previous_until is not None and now < self.previous_until:
-            keys.append(self.previous_key)
+        keys = [self.key, *(each.key for each in self.previous if now < each.until)]
         return {
             "webhook-id": message_id,
             "webhook-timestamp": str(second),

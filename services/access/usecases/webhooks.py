@@ -76,7 +76,10 @@ class Registering:
         return present, False
 
     async def rotate(self, endpoint_id: str, scope: Scope, *, now: datetime) -> Endpoint:
-        """Give an endpoint another key; the present one goes on for a day beside it. Raises ``NotFound``."""
+        """Give an endpoint another key; the present one goes on for a day beside it.
+
+        Raises ``NotFound`` and ``TooManyRotations``.
+        """
         found = await self._webhooks.get(endpoint_id, scope)
         key = _new_key(found.key.scheme)
         return await self._webhooks.change(endpoint_id, scope, lambda endpoint: endpoint.rotated(key, now=now))
