@@ -10,7 +10,10 @@ from services.access.store.webhooks import Webhooks
 
 
 class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint and how it fares; ``waiting`` are the messages that it has not confirmed."""
+    """An endpoint and how it fares; ``waiting`` are the messages that it has not confirmed.
+
+    Until ``paused_until`` it is left alone, as it asked by ``Retry-After``.
+    """
 
     id: str
     url: str
@@ -23,6 +26,7 @@ class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
     delivered_at: datetime | None
     failed_at: datetime | None
     failure: str
+    paused_until: datetime | None
     waiting: int
 
 

@@ -85,10 +85,13 @@ class Registering:
         return await self._webhooks.change(endpoint_id, scope, lambda endpoint: endpoint.rotated(key, now=now))
 
     async def enable(self, endpoint_id: str, scope: Scope, *, now: datetime) -> Endpoint:
-        """Send to a disabled endpoint again, first that it has to read the changes feed; raises ``NotFound``."""
+        """Send to an endpoint again: to a disabled one first that it has to read the changes feed.
+
+        One that asked to be left alone is sent what waits for it. Raises ``NotFound``.
+        """
         found = await self._webhooks.get(endpoint_id, scope)
         if found.is_enabled:
-            return found
+            return await self._webhooks.change(endpoint_id, scope, Endpoint.resumed)
         await self._webhooks.drop_all(endpoint_id)
         await self._webhooks.put(sync_needed(found, f"enabled after {found.disabled_at}", now=now))
         here = await self._here(now)
