@@ -102,8 +102,8 @@ class Hooks:
         return self.now.astimezone(ZONE).date()
 
     async def register(self, url: str, endpoint_id: str = "h1", scheme: Scheme = Scheme.V1) -> Endpoint:
-        asked = Asked(id=endpoint_id, buyer_id="b1", url=url, types=CHOSEN, scheme=scheme)
-        return (await self.registering.register(asked, OWN, now=self.now))[0]
+        asked = Asked(id=endpoint_id, buyer_id="b1", url=url, types=CHOSEN, scheme=scheme, by="someone")
+        return (await self.registering.register(asked, now=self.now))[0]
 
     async def share(self, grant_id: str = "g1", factory_id: str = "f1", *, ends_on: date | None = None) -> None:
         """The buyer is a partner and the factory grants it everything."""

@@ -186,3 +186,24 @@ async def test_pauses_do_not_let_a_message_live_for_ever(country: Hooks, receive
         await country.after(days=1)
     endpoint = await country.endpoint()
     assert endpoint.disabled_because == "a message failed for more than three days; the last time it answered 503"
+
+
+async def test_what_a_crash_leaves_of_removed_and_disabled_endpoints_is_swept(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    """The endpoint goes first and its messages one by one: a crash between them leaves some."""
+    async with hooks(tmp_path) as country:
+        await country.share()
+        receiver.answer = 500
+        for endpoint_id in ("removed", "disabled", "kept"):
+            await country.register(receiver.url, endpoint_id)
+        await country.publish()
+        await country.look()
+        await country.webhooks._endpoints.delete("removed")
+        await country.webhooks.change("disabled", OWN, lambda found: found.disabled("for a test", now=country.now))
+    async with hooks(tmp_path) as country:
+        for days, left in ((0, 1), (1, 0)):
+            country.now += timedelta(days=days, seconds=1)
+            await country.look()
+            waiting = [await country.webhooks.waiting(each) for each in ("removed", "disabled", "kept")]
+            assert waiting == [left, left, 1]

@@ -50,8 +50,9 @@ async def register_webhook(
         url=data.url,
         types=data.types,
         scheme=data.scheme,
+        by=principal.subject,
     )
-    endpoint, is_new = await registering.register(asked, _own(principal), now=datetime.now(UTC))
+    endpoint, is_new = await registering.register(asked, now=datetime.now(UTC))
     return Response(queries.with_key(endpoint, is_shown=is_new), headers=_ONCE)
 
 

@@ -85,6 +85,12 @@ class Key(msgspec.Struct, frozen=True):
         return Ed25519PrivateKey.from_private_bytes(base64.b64decode(self.seed))
 
 
+class TooManyWebhooks(RuleBroken):
+    """A buyer has as many endpoints as it may."""
+
+    code = "too_many_webhooks"
+
+
 class TooManyRotations(RuleBroken):
     """As many keys as may were replaced within a day: dropping one might cut off what the receivers hold."""
 
@@ -99,7 +105,7 @@ class PreviousKey(msgspec.Struct, frozen=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a buyer wants its messages.
+    """Where a buyer wants its messages, as the subject ``registered_by`` has said.
 
     Everything up to ``since`` has become a message; what stands between it and ``until`` is just becoming one.
     """
@@ -110,6 +116,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     types: tuple[MessageType, ...]
     key: Key
     created_at: datetime
+    registered_by: str = ""
     since: Point
     until: Point | None = None
     previous: tuple[PreviousKey, ...] = ()

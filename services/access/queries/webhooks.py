@@ -12,6 +12,7 @@ from services.access.store.webhooks import Webhooks
 class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint and how it fares; ``waiting`` are the messages that it has not confirmed.
 
+    ``registered_by`` is the subject of the token with which it was registered, so that those of who leaves are known.
     Until ``paused_until`` it is left alone, as it asked by ``Retry-After``.
     """
 
@@ -20,6 +21,7 @@ class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
     types: tuple[MessageType, ...]
     scheme: Scheme
     created_at: datetime
+    registered_by: str
     is_enabled: bool
     disabled_at: datetime | None
     disabled_because: str

@@ -46,6 +46,7 @@ AT_ONCE: Final = 4
 AT_ONCE_TO_A_BUYER: Final = 16
 AT_ONCE_IN_ALL: Final = 256
 
+_DAY: Final = timedelta(days=1)
 _LATER: Final = timedelta(seconds=5)
 
 
@@ -80,6 +81,7 @@ class Delivering:
         self._clock = clock
         self._looking = Periodic("webhooks", self.look, every_s=LOOK_EVERY_S)
         self._telling = Telling(webhooks, journal, ledger, country=country, zone=zone, clock=clock)
+        self._swept_at = datetime.min.replace(tzinfo=UTC)
         self._sending: dict[str, tuple[Endpoint, asyncio.Task[None]]] = {}
 
     async def start(self) -> None:
@@ -103,10 +105,18 @@ class Delivering:
             await self._consent.check_in_charge()
         except NotInCharge:
             return
+        await self._sweep()
         endpoints = await self._webhooks.enabled()
         await self._telling.tell(endpoints)
         for endpoint in endpoints:
             await self._send_due(endpoint)
+
+    async def _sweep(self) -> None:
+        """Once a day: what is younger may belong to an endpoint that is just being enabled."""
+        now = self._clock()
+        if now >= self._swept_at + _DAY:
+            await self._webhooks.sweep(before=now - _DAY)
+            self._swept_at = now
 
     async def _send_due(self, endpoint: Endpoint) -> None:
         """Begin to send some of what is due to an endpoint, unless it asked to be left alone."""

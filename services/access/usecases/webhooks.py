@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from contracts.errors import Conflict, RuleBroken
+from contracts.errors import Conflict
 from contracts.identifiers import Id, derived_id
 from contracts.identity import Scope
 from services.access.domain.addresses import checked_url
@@ -22,20 +22,15 @@ from services.access.store.webhooks import Webhooks
 MOST_ENDPOINTS: Final = 10
 
 
-class TooManyWebhooks(RuleBroken):
-    """A buyer has at most ten endpoints."""
-
-    code = "too_many_webhooks"
-
-
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint as a buyer asks for it."""
+    """An endpoint as a buyer asks for it, ``by`` the subject of a person."""
 
     id: Id
     buyer_id: str
     url: str
     types: tuple[MessageType, ...]
     scheme: Scheme
+    by: str
 
 
 class Registering:
@@ -50,7 +45,7 @@ class Registering:
         self._zone = zone
         self._allows_loopback = allows_loopback
 
-    async def register(self, asked: Asked, scope: Scope, *, now: datetime) -> tuple[Endpoint, bool]:
+    async def register(self, asked: Asked, *, now: datetime) -> tuple[Endpoint, bool]:
         """Register an endpoint, which is told what changes from now on; tell whether it is new.
 
         The same again is answered as it is. Raises ``Malformed``, ``Conflict`` and ``TooManyWebhooks``.
@@ -63,12 +58,10 @@ class Registering:
             types=_in_order(asked.types),
             key=_new_key(asked.scheme),
             created_at=now,
+            registered_by=asked.by,
             since=await self._here(now),
         )
-        others = (await self._webhooks.find(scope, limit=MOST_ENDPOINTS + 1, after=None)).items
-        if len(others) >= MOST_ENDPOINTS and asked.id not in {other.id for other in others}:
-            raise TooManyWebhooks(f"A buyer has at most {MOST_ENDPOINTS} webhooks.")
-        present = await self._webhooks.add(endpoint)
+        present = await self._webhooks.add(endpoint, most=MOST_ENDPOINTS)
         if present is None:
             return endpoint, True
         if (present.url, present.types, present.key.scheme) != (endpoint.url, endpoint.types, asked.scheme):
