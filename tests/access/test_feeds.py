@@ -160,8 +160,6 @@ async def test_a_buyer_sees_who_registered_a_webhook(running: Running) -> None:
 async def test_a_running_service_delivers_by_itself_and_stops_at_a_revocation(running: Running) -> None:
     async with a_receiver() as receiver:
         await running.get("/internal/consent?gateway=gw&after=0", GATEWAY)
-        for each in running.service.background:
-            await each.start()
         await running.post("/api/v1/webhooks", BUYER, {"id": "h1", "url": receiver.url})
         await shared(running)
         await eventually(lambda: len(receiver.told("document.changed")) == 3, saying="three documents told")
