@@ -10,6 +10,7 @@ import contextlib
 import functools
 import logging
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -82,7 +83,9 @@ class Delivering:
         self._looking = Periodic("webhooks", self.look, every_s=LOOK_EVERY_S)
         self._telling = Telling(webhooks, journal, ledger, country=country, zone=zone, clock=clock)
         self._swept_at = datetime.min.replace(tzinfo=UTC)
-        self._sending: dict[str, tuple[Endpoint, asyncio.Task[None]]] = {}
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._to_endpoints: Counter[str] = Counter()
+        self._to_buyers: Counter[str] = Counter()
 
     async def start(self) -> None:
         """Begin to look for what changed."""
@@ -91,13 +94,13 @@ class Delivering:
     async def stop(self) -> None:
         """End; what is not confirmed is sent again after the next start."""
         await self._looking.stop()
-        for _, task in list(self._sending.values()):
+        for task in list(self._sending.values()):
             task.cancel()
         await self.sent()
 
     async def sent(self) -> None:
         """Return when everything that is being sent has come to an end."""
-        await asyncio.gather(*(task for _, task in self._sending.values()), return_exceptions=True)
+        await asyncio.gather(*self._sending.values(), return_exceptions=True)
 
     async def look(self) -> None:
         """Make messages of what changed, and begin to send those whose time has come."""
@@ -129,20 +132,23 @@ class Delivering:
         new = [each for each in due if each.id not in were_sent and each.id not in self._sending]
         for message in new[:room]:
             task = asyncio.create_task(self._send(message), name="webhook")
-            self._sending[message.id] = (endpoint, task)
-            task.add_done_callback(functools.partial(self._done, message.id))
+            self._sending[message.id] = task
+            self._to_endpoints[endpoint.id] += 1
+            self._to_buyers[endpoint.buyer_id] += 1
+            task.add_done_callback(functools.partial(self._done, message.id, endpoint))
 
     def _room(self, endpoint: Endpoint) -> int:
         """How many messages more may be on their way to an endpoint, so that no buyer takes the room of another."""
-        sending = [each for each, _ in self._sending.values()]
         return min(
-            AT_ONCE - sum(each.id == endpoint.id for each in sending),
-            AT_ONCE_TO_A_BUYER - sum(each.buyer_id == endpoint.buyer_id for each in sending),
-            AT_ONCE_IN_ALL - len(sending),
+            AT_ONCE - self._to_endpoints[endpoint.id],
+            AT_ONCE_TO_A_BUYER - self._to_buyers[endpoint.buyer_id],
+            AT_ONCE_IN_ALL - len(self._sending),
         )
 
-    def _done(self, message_id: str, _: asyncio.Task[None]) -> None:
-        self._sending.pop(message_id, None)
+    def _done(self, message_id: str, endpoint: Endpoint, _: asyncio.Task[None]) -> None:
+        del self._sending[message_id]
+        self._to_endpoints[endpoint.id] -= 1
+        self._to_buyers[endpoint.buyer_id] -= 1
 
     async def _send(self, message: Outgoing) -> None:
         """Send one message and note what came of it."""
