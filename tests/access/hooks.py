@@ -68,13 +68,22 @@ class Receiver:
 class Hooks:
     """Access as far as webhooks need it; ``now`` is the time."""
 
-    def __init__(self, documents: SqliteDocuments, relay: Relay, receivers: Receivers, *, lease_s: float) -> None:
+    def __init__(
+        self,
+        documents: SqliteDocuments,
+        relay: Relay,
+        receivers: Receivers,
+        *,
+        lease_s: float,
+        journal: type[Journal] = Journal,
+        webhooks: type[Webhooks] = Webhooks,
+    ) -> None:
         self.documents = documents
         self.now = datetime(2026, 3, 10, 8, tzinfo=UTC)
         self.ledger = Ledger(documents, keys=Keys(current=KEY), source="JO/access", relay=relay)
-        self.journal = Journal(documents)
+        self.journal = journal(documents)
         self.consent = Consent(self.ledger, Charge(documents, lease_s=lease_s), lease_s=lease_s)
-        self.webhooks = Webhooks(documents)
+        self.webhooks = webhooks(documents)
         self.registering = Registering(self.webhooks, self.journal, self.ledger, zone=ZONE, allows_loopback=True)
         self.delivering = Delivering(
             self.webhooks,
@@ -93,10 +102,10 @@ class Hooks:
         return self.now.astimezone(ZONE).date()
 
     async def register(self, url: str, endpoint_id: str = "h1", scheme: Scheme = Scheme.V1) -> Endpoint:
-        asked = Asked(id=endpoint_id, buyer_id="b1", url=url, types=CHOSEN, scheme=scheme)
-        return (await self.registering.register(asked, OWN, now=self.now))[0]
+        asked = Asked(id=endpoint_id, buyer_id="b1", url=url, types=CHOSEN, scheme=scheme, by="someone")
+        return (await self.registering.register(asked, now=self.now))[0]
 
-    async def share(self, grant_id: str = "g1", factory_id: str = "f1") -> None:
+    async def share(self, grant_id: str = "g1", factory_id: str = "f1", *, ends_on: date | None = None) -> None:
         """The buyer is a partner and the factory grants it everything."""
         partner = paid.Entitlement(id=f"partner-{grant_id}", buyer_id="b1", starts_on=self.today)
         grant = Grant(
@@ -105,6 +114,7 @@ class Hooks:
             buyer_id="b1",
             kinds=COMPLIANCE_KINDS,
             starts_on=self.today,
+            ends_on=ends_on,
             purpose="review",
         )
         for fact in (paid.EntitlementGiven(entitlement=partner), facts.GrantGiven(grant=grant)):
@@ -185,12 +195,19 @@ async def a_receiver() -> AsyncIterator[Receiver]:
 
 @contextlib.asynccontextmanager
 async def hooks(
-    folder: Path, *, receivers: Receivers | None = None, lease_s: float = 2.0, is_in_charge: bool = True
+    folder: Path,
+    *,
+    receivers: Receivers | None = None,
+    lease_s: float = 2.0,
+    is_in_charge: bool = True,
+    journal: type[Journal] = Journal,
+    webhooks: type[Webhooks] = Webhooks,
 ) -> AsyncIterator[Hooks]:
     """Access in a folder; the same folder again continues where it was."""
     documents, queue = SqliteDocuments(folder / "access.sqlite"), SqliteDocuments(folder / "bus.sqlite")
     relay = Relay(InProcessBus(queue.collection("messages", INDEXES), FAST), scan_every_s=60)
-    found = Hooks(documents, relay, receivers or Receivers(allows_loopback=True, timeout_s=5), lease_s=lease_s)
+    receivers = receivers or Receivers(allows_loopback=True, timeout_s=5)
+    found = Hooks(documents, relay, receivers, lease_s=lease_s, journal=journal, webhooks=webhooks)
     await documents.start()
     try:
         if is_in_charge:

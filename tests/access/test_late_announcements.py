@@ -1,14 +1,11 @@
 """What is announced late could be read before: a buyer that may see it no more is told to delete it all the same."""
 
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from contracts.vocabulary import ReportKind
-from services.access.domain.consent import facts, paid
-from services.access.domain.grant import Grant
 from services.access.queries.changes import list_changes
 from tests.access.hooks import ZONE, Hooks, hooks
 
@@ -83,7 +80,7 @@ async def test_what_was_released_after_the_revocation_is_never_told_however_late
 async def test_what_was_released_on_the_last_day_of_a_grant_and_announced_on_the_next_is_withdrawn(
     country: Hooks,
 ) -> None:
-    await _shared_until(country, country.today)
+    await country.share(ends_on=country.today)
     follower = Follower(country)
     await follower.told()
     released_at = country.now + timedelta(hours=1)
@@ -101,18 +98,3 @@ async def test_a_clock_that_is_ahead_releases_nothing_in_the_future(country: Hoo
     country.now += timedelta(minutes=1)
     await country.revoke()
     assert await follower.told() == [("p1", True)]
-
-
-async def _shared_until(country: Hooks, last: date) -> None:
-    partner = paid.Entitlement(id="partner", buyer_id="b1", starts_on=country.today)
-    grant = Grant(
-        id="g1",
-        factory_id="f1",
-        buyer_id="b1",
-        kinds=(ReportKind.IMPROVEMENT_PLAN,),
-        starts_on=country.today,
-        ends_on=last,
-        purpose="review",
-    )
-    await country.append(paid.EntitlementGiven(entitlement=partner))
-    await country.append(facts.GrantGiven(grant=grant))

@@ -5,9 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from services.access.domain.addresses import AddressNotAllowed, checked_url, is_allowed
@@ -18,6 +15,7 @@ from services.access.store.receivers import NotSent, Receivers
 from services.runtime.unavailable import StoreUnavailable
 from tests.access.hooks import a_receiver
 from tests.support.eventually import eventually
+from tests.support.tracing import kept_spans
 
 PRIVATE = """
 127.0.0.1 10.0.0.1 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 100.100.100.200 168.63.129.16 0.0.0.0
@@ -47,13 +45,7 @@ NOT_URLS = (
 
 @pytest.fixture
 def spans() -> InMemorySpanExporter:
-    provider = trace.get_tracer_provider()
-    if not isinstance(provider, TracerProvider):
-        provider = TracerProvider()
-        trace.set_tracer_provider(provider)
-    exporter = InMemorySpanExporter()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return exporter
+    return kept_spans()
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from services.access.domain.webhook import DELAYS, Scheme, TooManyRotations
-from services.access.usecases import delivering
+from services.access.usecases import telling
 from tests.access.hooks import OWN, Hooks, Receiver, a_receiver, hooks
 
 
@@ -262,7 +262,7 @@ async def test_what_was_not_confirmed_is_sent_again_after_a_restart_under_the_sa
 async def test_of_very_many_changes_an_endpoint_is_told_to_read_the_feed(
     country: Hooks, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivering, "MOST_DOCUMENTS", 2)
+    monkeypatch.setattr(telling, "MOST_DOCUMENTS", 2)
     await country.share()
     await country.register(receiver.url)
     for number in range(3):

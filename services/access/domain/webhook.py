@@ -27,8 +27,11 @@ DELAYS: Final = tuple(
 )
 """How long to wait before each attempt: together a little more than three days."""
 
-LONGEST_WAIT: Final = timedelta(hours=24)
-"""A receiver that asks for a longer pause is asked again after this one."""
+TRIED_FOR: Final = timedelta(days=4)
+"""A message that failed for so long is not tried again, however few attempts the pauses have left it."""
+
+LONGEST_PAUSE: Final = timedelta(hours=24)
+"""A receiver that asks to be left alone for longer is asked again after this time."""
 
 
 _NO_CYCLE: Final[frozenset[int]] = frozenset()
@@ -82,6 +85,12 @@ class Key(msgspec.Struct, frozen=True):
         return Ed25519PrivateKey.from_private_bytes(base64.b64decode(self.seed))
 
 
+class TooManyWebhooks(RuleBroken):
+    """A buyer has as many endpoints as it may."""
+
+    code = "too_many_webhooks"
+
+
 class TooManyRotations(RuleBroken):
     """As many keys as may were replaced within a day: dropping one might cut off what the receivers hold."""
 
@@ -96,7 +105,7 @@ class PreviousKey(msgspec.Struct, frozen=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a buyer wants its messages.
+    """Where a buyer wants its messages, as the subject ``registered_by`` has said.
 
     Everything up to ``since`` has become a message; what stands between it and ``until`` is just becoming one.
     """
@@ -107,6 +116,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     types: tuple[MessageType, ...]
     key: Key
     created_at: datetime
+    registered_by: str = ""
     since: Point
     until: Point | None = None
     previous: tuple[PreviousKey, ...] = ()
@@ -116,6 +126,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     delivered_at: datetime | None = None
     failed_at: datetime | None = None
     failure: str = ""
+    paused_until: datetime | None = None
 
     def rotated(self, key: Key, *, now: datetime) -> "Endpoint":
         """With another key; the present one goes on for a day beside it, like every one before it.
@@ -125,11 +136,24 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         previous = tuple(each for each in self.previous if now < each.until)
         if len(previous) == MOST_PREVIOUS_KEYS:
             raise TooManyRotations(f"Rotate again after {previous[0].until.isoformat()}.")
-        return msgspec.structs.replace(self, key=key, previous=(*previous, PreviousKey(self.key, now + BOTH_KEYS_FOR)))
+        previous = (*previous, PreviousKey(self.key, now + BOTH_KEYS_FOR))
+        return msgspec.structs.replace(self, key=key, previous=previous, paused_until=None)
+
+    def failed(self, why: str, *, now: datetime, pause: timedelta | None) -> "Endpoint":
+        """Noting that a message failed; left alone for as long as it asked for."""
+        fields: dict[str, object] = {"failed_at": now, "failure": why}
+        if pause is not None:
+            fields["paused_until"] = now + min(pause, LONGEST_PAUSE)
+        return msgspec.structs.replace(self, **fields)
+
+    def resumed(self) -> "Endpoint":
+        """No longer left alone."""
+        return msgspec.structs.replace(self, paused_until=None)
 
     def disabled(self, because: str, *, now: datetime) -> "Endpoint":
         """No longer sent anything, with the reason."""
-        return msgspec.structs.replace(self, is_enabled=False, disabled_at=now, disabled_because=because, until=None)
+        fields = {"is_enabled": False, "disabled_at": now, "disabled_because": because, "until": None}
+        return msgspec.structs.replace(self.resumed(), **fields)
 
     def enabled(self, since: Point) -> "Endpoint":
         """Sent what changes from here on."""
@@ -187,7 +211,7 @@ def truth(about: Reference, seen: Mapping[ReportKind, Cycles]) -> Truth:
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """A message on its way to one endpoint; ``attempts`` have failed."""
+    """A message on its way to one endpoint; ``attempts`` have failed, the first ``failed_since``."""
 
     id: str
     endpoint_id: str
@@ -196,6 +220,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     due_at: datetime
     attempts: int = 0
+    failed_since: datetime | None = None
 
     @property
     def body(self) -> bytes:
@@ -203,17 +228,17 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
         data = msgspec.to_builtins(self.about)
         return msgspec.json.encode({"type": self.type, "timestamp": self.at, "data": data})
 
-    def again(self, *, now: datetime, jitter: float, asked_for: timedelta | None) -> "Outgoing | None":
-        """The next attempt, at the earliest when the receiver ``asked_for``; ``None`` when this was the last.
+    def again(self, *, now: datetime, jitter: float) -> "Outgoing | None":
+        """The next attempt; ``None`` when this was the last, or the message has failed for long enough.
 
         ``jitter`` is between 0 and 1 and makes the wait up to a tenth longer.
         """
         attempts = self.attempts + 1
-        if attempts == len(DELAYS):
+        failed_since = self.failed_since or now
+        if attempts == len(DELAYS) or now - failed_since >= TRIED_FOR:
             return None
-        wait = DELAYS[attempts] * (1 + jitter / 10)
-        due_at = now + max(wait, min(asked_for or timedelta(0), LONGEST_WAIT))
-        return msgspec.structs.replace(self, attempts=attempts, due_at=due_at)
+        due_at = now + DELAYS[attempts] * (1 + jitter / 10)
+        return msgspec.structs.replace(self, attempts=attempts, failed_since=failed_since, due_at=due_at)
 
 
 def about_document(document: SharedDocument) -> Reference:

@@ -42,7 +42,7 @@ class Names:
         self._taken: Counter[str] = Counter()
         self._asking: set[asyncio.Task[list[str]]] = set()
 
-    async def find(self, host: str, port: int, *, whose: str) -> list[ResolveResult]:
+    async def look_up(self, host: str, port: int, *, whose: str) -> list[ResolveResult]:
         """The addresses of a name of a buyer, all of them public.
 
         Raises ``OSError`` for any other name and when no name server answered in time, and ``StoreUnavailable`` when

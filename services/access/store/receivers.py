@@ -87,7 +87,7 @@ class Receivers:
         host = target.host or ""
         if is_number(host):  # nothing is looked up, and the socket checks it
             return []
-        return await self._names.find(host, target.port or 0, whose=whose)
+        return await self._names.look_up(host, target.port or 0, whose=whose)
 
     async def _exchange(
         self, target: URL, headers: Mapping[str, str], body: bytes, deciding: Deciding, found: list[ResolveResult]
