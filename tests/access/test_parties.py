@@ -198,7 +198,7 @@ async def test_closing_a_buyer_returns_only_when_every_gateway_knows(service: Ru
 async def test_a_buyer_is_closed_and_opened_again_and_its_history_tells(service: Running) -> None:
     for status in ("closed", "closed", "active"):
         assert (await move(service, B1, status=status)).json()["status"] == status
-    assert (await patch(service, B1, {"level": "partner", "reason": "Signed"}))["level"] == "partner"
+    assert (await patch(service, B1, {"name": "Northwind", "reason": "Sold"}))["name"] == "Northwind"
     history = (await service.get(B1, ADMIN)).json()["history"]
     assert [change["what"] for change in history] == ["registered", "closed", "active", "changed"]
     assert (await service.get(B1, FACTORY)).json()["history"] == []

@@ -121,7 +121,7 @@ CALLS: Final[Mapping[Operation, Call]] = {
     ("GET", "/buyers"): Call(permission=Permission.BUYER_READ, everybody=True),
     ("POST", "/buyers"): Call(permission=Permission.BUYER_REGISTER, body={"name": "A new buyer"}),
     ("PATCH", "/buyers/{buyer_id}"): Call(
-        permission=Permission.BUYER_CHANGE, body={"level": "partner", "reason": "Signed"}
+        permission=Permission.BUYER_CHANGE, body={"name": "Renamed", "reason": "Signed"}
     ),
     ("POST", "/buyers/{buyer_id}/status"): Call(
         permission=Permission.BUYER_CHANGE, body={"status": "closed", "reason": "Left"}

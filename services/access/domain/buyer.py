@@ -11,13 +11,6 @@ from services.access.domain.identifiers import checked_lei
 from services.access.domain.party import Because, Change, Registration, plain
 
 
-class BuyerLevel(StrEnum):
-    """How a buyer takes part: a participant buys credits, a partner has an agreement with the programme."""
-
-    PARTICIPANT = "participant"
-    PARTNER = "partner"
-
-
 class BuyerStatus(StrEnum):
     """Whether a buyer sees anything at all; told by the consent ledger alone."""
 
@@ -31,7 +24,6 @@ class Buyer(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     lei: str = ""
-    level: BuyerLevel = BuyerLevel.PARTICIPANT
     status: BuyerStatus = BuyerStatus.ACTIVE
     registration: Registration | None = None
     history: tuple[Change, ...] = ()
