@@ -161,6 +161,9 @@ CALLS: Final[Mapping[Operation, Call]] = {
     ("POST", "/organisations"): Call(
         permission=Permission.ORGANISATION_REGISTER, body={"kind": "group", "name": "A new group"}
     ),
+    ("PATCH", "/organisations/{organisation_id}"): Call(
+        permission=Permission.ORGANISATION_CHANGE, body={"name": "Renamed", "reason": "Sold"}
+    ),
     ("GET", "/organisations/{organisation_id}"): Call(permission=Permission.ORGANISATION_READ, everybody=True),
     ("GET", "/terms"): Call(permission=Permission.TERMS_TEXT_READ, everybody=True),
     ("POST", "/terms"): Call(permission=Permission.TERMS_PUBLISH, raw=PDF, query="version=other"),

@@ -3,7 +3,9 @@
 import msgspec
 
 from contracts.identity import Scope
-from services.access.domain.organisation import Organisation
+from services.access.domain.closing import status_of
+from services.access.domain.consent.fold import Fold
+from services.access.domain.organisation import GRANTEES, Organisation
 from services.access.domain.party import Address, Change, Factory, FactoryStatus, Registration, plain
 from services.access.store.parties import Factories
 
@@ -98,11 +100,11 @@ async def list_factories(
     return FactoryPage([_shown(factory, scope) for factory in page.items], page.next_cursor)
 
 
-def shown_organisation(organisation: Organisation, scope: Scope) -> Organisation:
+def shown_organisation(organisation: Organisation, fold: Fold, scope: Scope) -> Organisation:
     """The organisation; how it was registered, and who changed what, and why, is for itself and the programme."""
-    if is_own(scope, organisation.id):
-        return organisation
-    return msgspec.structs.replace(organisation, registration=None, history=())
+    status = status_of(fold, organisation.id) if organisation.kind in GRANTEES else organisation.status
+    shown = msgspec.structs.replace(organisation, status=status)
+    return shown if is_own(scope, shown.id) else msgspec.structs.replace(shown, registration=None, history=())
 
 
 def is_own(scope: Scope, party_id: str) -> bool:

@@ -1,5 +1,7 @@
 """Organisations and terms as documents; every read takes a ``Scope``."""
 
+from collections.abc import Callable
+
 from contracts.errors import NotFound
 from contracts.identity import Scope
 from services.access.domain.organisation import Organisation, OrganisationKind
@@ -30,6 +32,10 @@ class Organisations:
         if kind is not None:
             where["state.kind"] = kind.value
         return await self._organisations.find(where or None, sort=[("state.name", 1)], limit=limit, after=after)
+
+    async def change(self, organisation_id: str, decide: Callable[[Organisation], Organisation]) -> Organisation:
+        """Store what a pure decision makes of an organisation; raises its refusals."""
+        return await self._organisations.change(organisation_id, lambda present: (decide(present), ()))
 
     async def register(self, organisation: Organisation, *, request: object) -> None:
         """Store a new organisation; raises ``Conflict`` when its id is taken."""
