@@ -45,6 +45,7 @@ class Permission(StrEnum):
     GRANT_REVOKE = "access:grant:revoke"
     MEMBER_PROVISION = "access:member:provision"
     NOTICE_READ = "access:notice:read"
+    ORGANISATION_CHANGE = "access:organisation:change"
     ORGANISATION_READ = "access:organisation:read"
     ORGANISATION_REGISTER = "access:organisation:register"
     PAPER_READ = "access:paper:read"
@@ -120,6 +121,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
         P.FACTORY_REGISTER,
         P.GRANT_READ,
         P.GRANT_RECORD,
+        P.ORGANISATION_CHANGE,
         P.ORGANISATION_REGISTER,
         P.PAPER_READ,
         P.QUESTIONNAIRE_PUBLISH,

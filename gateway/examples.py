@@ -119,7 +119,7 @@ _VALUES: Final[Mapping[str, object]] = {
 """What a property of this name holds, unless its schema says that it holds something else."""
 
 _OF: Final[Mapping[tuple[str, str], object]] = {
-    ("Buyer", "name"): "Northwind Apparel",
+    ("BuyerView", "name"): "Northwind Apparel",
     ("NewBuyer", "name"): "Northwind Apparel",
     ("NewSignature", "name"): "Rana Haddad",
     ("SignatureView", "name"): "Rana Haddad",

@@ -155,7 +155,7 @@ def _dealings(base: _Base, *, request_days: int) -> tuple[dict[str, object], tup
     disclosing = Disclosing(disclosures, parties, ledger, consent, zone=zone)
     grouping = Grouping(parties.factories, ledger, consent)
     agreeing = Agreeing(parties.agreements, parties, Papers(ports.files), ledger, consent, zone=zone)
-    histories = Histories(parties.buyers, ledger, consent, zone=zone)
+    histories = Histories(parties, ledger, consent, zone=zone)
     dealings: dict[str, object] = {
         # Litestar takes a wrong field of a body for a fault of ours when a dependency has the same name.
         "kept_requests": requests,

@@ -14,6 +14,7 @@ from services.access.domain.agreement import Agreement, Side, Termination
 from services.access.domain.buyer import Buyer, BuyerStatus
 from services.access.domain.consent.facts import BuyerClosed, BuyerReopened, Fact, GrantGiven
 from services.access.domain.consent.fold import Record
+from services.access.domain.organisation import Organisation, OrganisationKind
 from services.access.domain.paper import Paper
 from services.access.evidence import Papers
 from services.access.store.agreements import Agreements, Decision
@@ -95,7 +96,7 @@ class Healing(Process):
         super().__init__(documents)
         self.agreements: Agreements = self.parties.agreements
         self.agreeing = Agreeing(self.agreements, self.parties, PAPERS, self.ledger, self.consent, zone=AMMAN)
-        self.histories = Histories(self.buyers, self.ledger, self.consent, zone=AMMAN)
+        self.histories = Histories(self.parties, self.ledger, self.consent, zone=AMMAN)
 
     async def write(self, fact: Fact, *, by: str = "amir") -> None:
         await self.ledger.append(lambda _: fact, by=by, at=NIGHT)
@@ -199,12 +200,20 @@ async def test_who_is_closing_a_buyer_just_now_writes_its_history(processes: lis
     assert (await fresh.buyer()).history == ()
 
 
-async def test_a_vendor_that_was_closed_has_no_history_and_is_in_nobodys_way(processes: list[Healing]) -> None:
+async def test_the_history_of_a_vendor_tells_who_closed_it_and_who_is_not_registered_is_in_nobodys_way(
+    processes: list[Healing],
+) -> None:
     crashed, fresh = processes
+    vendor = Organisation(id="v1", kind=OrganisationKind.VENDOR, name="Vendor")
+    await fresh.parties.organisations.register(vendor, request=None)
+    for party_id in ("v2", "v1"):
+        await crashed.write(BuyerClosed(record_id=party_id, buyer_id=party_id, reason="Bankrupt"))
     await crashed.write(CLOSED)
-    await crashed.write(BuyerClosed(record_id="v1", buyer_id="v1", reason="Bankrupt"))
-    await fresh.histories.sweep(now=LATER)
+    for _ in range(2):
+        await fresh.histories.sweep(now=LATER)
     assert len((await fresh.buyer()).history) == 1
+    (change,) = (await fresh.parties.organisations.get("v1", EVERYWHERE)).history
+    assert (change.what, change.by, change.reason) == ("closed", "amir", "Bankrupt")
 
 
 async def test_a_process_that_is_not_in_charge_looks_after_nothing(processes: list[Healing]) -> None:

@@ -237,3 +237,22 @@ async def test_making_a_partner_again_changes_nothing_unless_something_else_is_s
     assert (await partner(starts_on="2026-01-05")).json() == first.json()
     assert code(await partner(starts_on="2026-01-06")) == (409, "conflict")
     assert code(await partner(reference="Agreement 2")) == (409, "conflict")
+
+
+async def test_a_buyer_is_a_partner_as_long_as_the_ledger_says_that_it_has_paid_for_everything(
+    service: Running,
+) -> None:
+    async def levels() -> dict[str, str]:
+        items = (await service.get("/api/v1/buyers", FACTORY)).json()["items"]
+        read = [(await service.get(f"/api/v1/buyers/{item['id']}", ADMIN)).json() for item in items]
+        assert [item["level"] for item in items] == [item["level"] for item in read]
+        return {item["id"]: item["level"] for item in items}
+
+    assert await levels() == {"b1": "participant", "b2": "participant"}
+    body = {"id": "e1", "buyer_id": "b1"}
+    assert (await service.post("/api/v1/entitlements", ADMIN, body)).status_code == 201
+    later = {"id": "e2", "buyer_id": "b2", "starts_on": "2030-01-01"}
+    assert (await service.post("/api/v1/entitlements", ADMIN, later)).status_code == 201
+    assert await levels() == {"b1": "partner", "b2": "participant"}
+    assert (await end(service, "e1")).status_code == 204
+    assert await levels() == {"b1": "participant", "b2": "participant"}

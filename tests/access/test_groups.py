@@ -139,7 +139,10 @@ async def test_who_asked_and_left_has_moved_the_factory_all_the_same(service: Ru
     async def is_told() -> bool:
         return (await owned(service))["g2"] == {"f1"}
 
-    await asyncio.sleep(0.01)
+    async def has_left() -> bool:
+        return (await owned(service))["g1"] == set()
+
+    await eventually(has_left, saying="the factory left its group")
     asking.cancel()
     await eventually(is_told, saying="the ledger tells the new group")
     assert (await service.get(F1, ADMIN)).json()["group_id"] == "g2"

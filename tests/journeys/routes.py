@@ -121,7 +121,7 @@ CALLS: Final[Mapping[Operation, Call]] = {
     ("GET", "/buyers"): Call(permission=Permission.BUYER_READ, everybody=True),
     ("POST", "/buyers"): Call(permission=Permission.BUYER_REGISTER, body={"name": "A new buyer"}),
     ("PATCH", "/buyers/{buyer_id}"): Call(
-        permission=Permission.BUYER_CHANGE, body={"level": "partner", "reason": "Signed"}
+        permission=Permission.BUYER_CHANGE, body={"name": "Renamed", "reason": "Signed"}
     ),
     ("POST", "/buyers/{buyer_id}/status"): Call(
         permission=Permission.BUYER_CHANGE, body={"status": "closed", "reason": "Left"}
@@ -163,6 +163,9 @@ CALLS: Final[Mapping[Operation, Call]] = {
     ("GET", "/organisations"): Call(permission=Permission.ORGANISATION_READ, everybody=True),
     ("POST", "/organisations"): Call(
         permission=Permission.ORGANISATION_REGISTER, body={"kind": "group", "name": "A new group"}
+    ),
+    ("PATCH", "/organisations/{organisation_id}"): Call(
+        permission=Permission.ORGANISATION_CHANGE, body={"name": "Renamed", "reason": "Sold"}
     ),
     ("GET", "/organisations/{organisation_id}"): Call(permission=Permission.ORGANISATION_READ, everybody=True),
     ("GET", "/terms"): Call(permission=Permission.TERMS_TEXT_READ, everybody=True),

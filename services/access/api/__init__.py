@@ -5,6 +5,7 @@ from litestar.di import Provide
 
 from services.access.api import (
     agreements,
+    buyers,
     changes,
     consent,
     disclosures,
@@ -27,6 +28,7 @@ PUBLIC = (
     changes,
     webhooks,
     parties,
+    buyers,
     grants,
     entitlements,
     disclosures,

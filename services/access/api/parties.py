@@ -1,4 +1,4 @@
-"""The HTTP routes of factories and buyers: parse, authorise, call, answer."""
+"""The HTTP routes of factories: parse, authorise, call, answer."""
 
 from datetime import UTC, date, datetime
 from typing import Annotated
@@ -12,7 +12,6 @@ from uuid_utils.compat import uuid7
 from contracts.identifiers import Id
 from contracts.identity import Principal
 from contracts.permissions import Permission
-from services.access.domain.buyer import Buyer, BuyerLevel, BuyerStatus
 from services.access.domain.party import (
     Address,
     Because,
@@ -23,11 +22,9 @@ from services.access.domain.party import (
     registration_of,
 )
 from services.access.queries import parties as queries
-from services.access.queries.parties import BuyerPage, DirectoryPage, FactoryPage, FactoryView
-from services.access.store.ledger import Ledger
-from services.access.store.parties import Buyers, Factories
+from services.access.queries.parties import DirectoryPage, FactoryPage, FactoryView
+from services.access.store.parties import Factories
 from services.access.usecases import parties as usecases
-from services.access.usecases.consent import Consent
 from services.access.usecases.grants import Parties
 from services.access.usecases.groups import Grouping
 from services.runtime.http import Injected, PageSize, requires
@@ -78,33 +75,6 @@ class NewFactoryStatus(msgspec.Struct, frozen=True, kw_only=True):
     reason: ShortText
     on: date | None = None
     merged_into: Id | None = None
-
-
-class BuyerChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What is different of a buyer since ``on`` (a day, by default today), and why."""
-
-    name: ShortText | None = None
-    lei: Code | None = None
-    level: BuyerLevel | None = None
-    reason: ShortText
-    on: date | None = None
-
-
-class NewBuyerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a buyer takes part, and why."""
-
-    status: BuyerStatus
-    reason: ShortText
-
-
-class NewBuyer(msgspec.Struct, frozen=True, kw_only=True):
-    """A buyer that joins."""
-
-    id: Id | None = None
-    name: ShortText
-    lei: Code = ""
-    level: BuyerLevel = BuyerLevel.PARTICIPANT
-    registration: Registrant | None = None
 
 
 @post("/factories", guards=[requires(Permission.FACTORY_REGISTER)])
@@ -183,76 +153,6 @@ async def move_factory(
     return await queries.read_factory(parties.factories, moved.id, principal.scope())
 
 
-@post("/buyers", guards=[requires(Permission.BUYER_REGISTER)])
-async def register_buyer(
-    principal: Injected[Principal], buyers: Injected[Buyers], programme_zone: Injected[ZoneInfo], data: NewBuyer
-) -> Buyer:
-    """Register a buyer, with who stood for it."""
-    registration, begun = registration_of(data.registration, because(principal, programme_zone, "", None))
-    buyer = Buyer(
-        id=data.id or str(uuid7()),
-        name=data.name,
-        lei=data.lei,
-        level=data.level,
-        registration=registration,
-        history=(begun,),
-    )
-    await buyers.register(buyer, request=data)
-    return await buyers.get(buyer.id, principal.scope())
-
-
-@get("/buyers", guards=[requires(Permission.BUYER_READ)])
-async def list_buyers(
-    principal: Injected[Principal],
-    buyers: Injected[Buyers],
-    ledger: Injected[Ledger],
-    limit: PageSize = 50,
-    cursor: str | None = None,
-) -> BuyerPage:
-    """List the buyers, so that a factory can choose whom to approve."""
-    return await queries.list_buyers(buyers, ledger, principal.scope(), limit=limit, after=cursor)
-
-
-@get("/buyers/{buyer_id:str}", guards=[requires(Permission.BUYER_READ)])
-async def read_buyer(
-    principal: Injected[Principal], buyers: Injected[Buyers], ledger: Injected[Ledger], buyer_id: str
-) -> Buyer:
-    """Read one buyer."""
-    return await queries.read_buyer(buyers, ledger, buyer_id, principal.scope())
-
-
-@patch("/buyers/{buyer_id:str}", guards=[requires(Permission.BUYER_CHANGE)])
-async def change_buyer(
-    principal: Injected[Principal],
-    parties: Injected[Parties],
-    ledger: Injected[Ledger],
-    programme_zone: Injected[ZoneInfo],
-    buyer_id: str,
-    data: BuyerChange,
-) -> Buyer:
-    """Note that a buyer is a partner now, was renamed, or has another LEI; its history tells."""
-    fields = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
-    why = because(principal, programme_zone, fields.pop("reason"), fields.pop("on", None))
-    await parties.buyers.change(buyer_id, lambda buyer: buyer.changed(fields, why))
-    return await queries.read_buyer(parties.buyers, ledger, buyer_id, principal.scope())
-
-
-@post("/buyers/{buyer_id:str}/status", guards=[requires(Permission.BUYER_CHANGE)])
-async def move_buyer(
-    principal: Injected[Principal],
-    parties: Injected[Parties],
-    ledger: Injected[Ledger],
-    consent: Injected[Consent],
-    programme_zone: Injected[ZoneInfo],
-    buyer_id: str,
-    data: NewBuyerStatus,
-) -> Buyer:
-    """Close a buyer (or vendor or agent), which sees nothing from the answer on at any gateway; or open it again."""
-    now = datetime.now(UTC)
-    why = because(principal, programme_zone, data.reason, None)
-    return await usecases.move_buyer(parties, ledger, consent, principal, buyer_id, data.status, why, now=now)
-
-
 def because(principal: Principal, zone: ZoneInfo, reason: str, on: date | None) -> Because:
     """Who changes something now, why, and since when, by default today."""
     now = datetime.now(UTC)
@@ -266,9 +166,4 @@ HANDLERS = (
     read_factory,
     change_factory,
     move_factory,
-    register_buyer,
-    list_buyers,
-    read_buyer,
-    change_buyer,
-    move_buyer,
 )

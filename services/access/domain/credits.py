@@ -135,6 +135,12 @@ def buying(fold: Fold, wanted: Purchase) -> CreditsBought | None:
     return bought
 
 
+def is_partner(fold: Fold, buyer_id: str, today: date) -> bool:
+    """Whether a buyer has paid for everything today."""
+    paid = fold.visible.buyer(buyer_id).of(EntryKind.ENTITLEMENT_GIVEN, EVERY_FACTORY)
+    return any(holds(entry, today) for entry in paid)
+
+
 def spending(fold: Fold, wanted: Entitlement, today: date) -> EntitlementGiven:
     """What spending a credit says. The factory must share something with the buyer today: no credit opens nothing.
 
@@ -143,7 +149,7 @@ def spending(fold: Fold, wanted: Entitlement, today: date) -> EntitlementGiven:
     if fold.record(wanted.id, EntryKind.ENTITLEMENT_GIVEN) is not None:
         raise Conflict("The id is taken by a different entitlement.")
     buyer = fold.visible.buyer(wanted.buyer_id)
-    if any(holds(entry, today) for entry in buyer.of(EntryKind.ENTITLEMENT_GIVEN, EVERY_FACTORY)):
+    if is_partner(fold, wanted.buyer_id, today):
         raise PartnerNeedsNone("A partner reads what is granted to it without credits.")
     is_granted = any(holds(entry, today) for entry in buyer.of(EntryKind.GRANT_GIVEN, wanted.factory_id))
     is_suspended = wanted.factory_id in buyer.standing[EntryKind.SHARING_SUSPENDED]

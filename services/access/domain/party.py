@@ -241,8 +241,10 @@ def _change_of(factory: Factory) -> FactoryChangedV1:
 
 def _told(factory: Factory) -> dict[str, str]:
     """What the cards of the other services hold."""
-    names = ("original_id", "name", "country", "industry", "time_zone", "owner_group")
-    return {"factory_id": factory.id, **{name: getattr(factory, name) for name in names}}
+    names = ("original_id", "name", "country", "industry", "time_zone")
+    # A group that is a party has one name in small groups, however its owners are spelt.
+    owner = factory.group_id or factory.owner_group
+    return {"factory_id": factory.id, "owner_group": owner, **{name: getattr(factory, name) for name in names}}
 
 
 def _checked(factory: Factory) -> Factory:

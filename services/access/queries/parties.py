@@ -1,16 +1,14 @@
-"""What people see of factories and buyers."""
+"""What people see of factories and organisations."""
 
 import msgspec
 
 from contracts.identity import Scope
-from services.access.domain.buyer import Buyer
 from services.access.domain.closing import status_of
 from services.access.domain.consent.fold import Fold
-from services.access.domain.organisation import Organisation
+from services.access.domain.organisation import GRANTEES, Organisation
 from services.access.domain.party import Address, Change, Factory, FactoryStatus, Registration
 from services.access.domain.text import plain
-from services.access.store.ledger import Ledger
-from services.access.store.parties import Buyers, Factories
+from services.access.store.parties import Factories
 
 
 class FactoryView(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,13 +45,6 @@ class FactoryPage(msgspec.Struct, frozen=True):
     """One page of factories and the cursor of the next."""
 
     items: list[FactoryView]
-    next_cursor: str | None
-
-
-class BuyerPage(msgspec.Struct, frozen=True):
-    """One page of buyers and the cursor of the next."""
-
-    items: list[Buyer]
     next_cursor: str | None
 
 
@@ -110,37 +101,14 @@ async def list_factories(
     return FactoryPage([_shown(factory, scope) for factory in page.items], page.next_cursor)
 
 
-async def read_buyer(buyers: Buyers, ledger: Ledger, buyer_id: str, scope: Scope) -> Buyer:
-    """Read one buyer; raises ``NotFound``."""
-    return _told(await buyers.get(buyer_id, scope), await ledger.current(), scope)
-
-
-async def list_buyers(buyers: Buyers, ledger: Ledger, scope: Scope, *, limit: int, after: str | None) -> BuyerPage:
-    """List the buyers by name; raises ``InvalidCursor``."""
-    page = await buyers.find(scope, limit=limit, after=after)
-    fold = await ledger.current()
-    return BuyerPage([_told(buyer, fold, scope) for buyer in page.items], page.next_cursor)
-
-
-def _told(buyer: Buyer, fold: Fold, scope: Scope) -> Buyer:
-    """The buyer, its status as the ledger tells; who registered and changed it is for itself and the programme."""
-    is_own = _is_own(scope, buyer.id)
-    return msgspec.structs.replace(
-        buyer,
-        status=status_of(fold, buyer.id),
-        registration=buyer.registration if is_own else None,
-        history=buyer.history if is_own else (),
-    )
-
-
-def shown_organisation(organisation: Organisation, scope: Scope) -> Organisation:
+def shown_organisation(organisation: Organisation, fold: Fold, scope: Scope) -> Organisation:
     """The organisation; how it was registered, and who changed what, and why, is for itself and the programme."""
-    if _is_own(scope, organisation.id):
-        return organisation
-    return msgspec.structs.replace(organisation, registration=None, history=())
+    status = status_of(fold, organisation.id) if organisation.kind in GRANTEES else organisation.status
+    shown = msgspec.structs.replace(organisation, status=status)
+    return shown if is_own(scope, shown.id) else msgspec.structs.replace(shown, registration=None, history=())
 
 
-def _is_own(scope: Scope, party_id: str) -> bool:
+def is_own(scope: Scope, party_id: str) -> bool:
     """Whether the scope is that of the programme, or of this buyer, vendor or agent itself."""
     return scope.buyer_id == party_id if scope.buyer_id is not None else scope.factories is None
 

@@ -1,9 +1,12 @@
 """Organisations and terms as documents; every read takes a ``Scope``."""
 
+from collections.abc import Callable
+
 from contracts.errors import NotFound
 from contracts.identity import Scope
 from services.access.domain.organisation import Organisation, OrganisationKind
 from services.access.domain.terms import Terms, TermsAcceptance
+from services.access.store.party_ids import Kind, PartyIds
 from services.runtime.aggregates import Aggregates, Found
 from services.runtime.documents import Documents, Index
 from services.runtime.relay import Relay
@@ -15,6 +18,7 @@ class Organisations:
     def __init__(self, documents: Documents, *, source: str, relay: Relay) -> None:
         collection = documents.collection("organisations", (Index(("state.name",)),))
         self._organisations = Aggregates(collection, Organisation, source=source, relay=relay)
+        self._ids = PartyIds(documents)
 
     async def get(self, organisation_id: str, scope: Scope) -> Organisation:
         """Read one; raises ``NotFound``; a vendor or agent itself sees no other."""
@@ -31,9 +35,15 @@ class Organisations:
             where["state.kind"] = kind.value
         return await self._organisations.find(where or None, sort=[("state.name", 1)], limit=limit, after=after)
 
+    async def change(self, organisation_id: str, decide: Callable[[Organisation], Organisation]) -> Organisation:
+        """Store what a pure decision makes of an organisation; raises its refusals."""
+        return await self._organisations.change(organisation_id, lambda present: (decide(present), ()))
+
     async def register(self, organisation: Organisation, *, request: object) -> None:
         """Store a new organisation; raises ``Conflict`` when its id is taken."""
-        await self._organisations.create(organisation.id, organisation.registered(), request=request)
+        kept = organisation.registered()
+        await self._ids.claim(kept.id, Kind.ORGANISATION)
+        await self._organisations.create(organisation.id, kept, request=request)
 
 
 class TermsRecords:

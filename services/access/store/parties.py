@@ -8,6 +8,7 @@ from contracts.events import Event
 from contracts.identity import Scope
 from services.access.domain.buyer import Buyer
 from services.access.domain.party import Factory, FactoryStatus, OsIdTaken
+from services.access.store.party_ids import Kind, PartyIds
 from services.runtime.aggregates import Aggregates, Found
 from services.runtime.documents import Documents, DuplicateKey, Index
 from services.runtime.relay import Relay
@@ -89,6 +90,7 @@ class Buyers:
     def __init__(self, documents: Documents, *, source: str, relay: Relay) -> None:
         collection = documents.collection("buyers", (Index(("state.name",)),))
         self._buyers = Aggregates(collection, Buyer, source=source, relay=relay)
+        self._ids = PartyIds(documents)
 
     async def get(self, buyer_id: str, scope: Scope) -> Buyer:
         """Read one; raises ``NotFound`` for what is absent or out of scope."""
@@ -108,4 +110,5 @@ class Buyers:
     async def register(self, buyer: Buyer, *, request: object) -> None:
         """Store a new buyer with its event; raises ``Conflict`` when its id is taken."""
         kept, event = buyer.registered()
+        await self._ids.claim(kept.id, Kind.BUYER)
         await self._buyers.create(buyer.id, kept, (event,), request=request)

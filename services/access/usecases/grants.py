@@ -9,13 +9,13 @@ import msgspec
 from contracts.errors import Conflict, NotFound
 from contracts.identity import Principal, Role, Scope
 from services.access.domain.agreement import Agreement, AgreementDoesNotCover
-from services.access.domain.buyer import Buyer
+from services.access.domain.buyer import Buyer, BuyerStatus
 from services.access.domain.closing import demand_open
 from services.access.domain.consent.endings import revocation
 from services.access.domain.consent.facts import GrantGiven, GrantRevoked
 from services.access.domain.consent.fold import Fold, Record
 from services.access.domain.grant import Grant
-from services.access.domain.organisation import GRANTEES, Organisation, OrganisationKind
+from services.access.domain.organisation import GRANTEES, Organisation, OrganisationClosed, OrganisationKind
 from services.access.domain.suspension import suspending
 from services.access.domain.termination import has_ended
 from services.access.domain.terms import TermsAcceptance
@@ -58,10 +58,12 @@ class Parties(msgspec.Struct, frozen=True):
         return Buyer(id=found.id, name=found.name, lei=found.lei)
 
     async def group(self, group_id: str) -> Organisation:
-        """A manufacturing group; raises ``NotFound``."""
+        """A manufacturing group that takes part; raises ``NotFound`` and ``OrganisationClosed``."""
         found = await self.organisations.get(group_id, EVERYWHERE)
         if found.kind is not OrganisationKind.GROUP:
             raise NotFound("There is no such group.")
+        if found.status is BuyerStatus.CLOSED:
+            raise OrganisationClosed("The group takes part no longer.")
         return found
 
 

@@ -1,4 +1,4 @@
-"""The histories of buyers, which tell who closed one and who opened it again, also after a crash.
+"""The histories of buyers, vendors and agents, which tell who closed one and who opened it again, also after a crash.
 
 The ledger is told first, because it alone says whether a buyer is closed. Whoever told it then writes the history, once
 closing is in force; what a crash left out the sweep writes, with the name, the time and the reason of the ledger.
@@ -6,7 +6,7 @@ closing is in force; what a crash left out the sweep writes, with the name, the 
 
 import contextlib
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from contracts.access import EntryKind
@@ -15,39 +15,42 @@ from services.access.domain.buyer import Buyer
 from services.access.domain.closing import status_of
 from services.access.domain.consent.facts import BuyerClosed, BuyerReopened
 from services.access.domain.consent.fold import Fold
+from services.access.domain.organisation import Organisation
 from services.access.domain.party import Because
 from services.access.store.ledger import Ledger
-from services.access.store.parties import Buyers
 from services.access.usecases.consent import Consent
+from services.access.usecases.grants import Parties
 
+P = TypeVar("P", Buyer, Organisation)
 WRITTEN_WITHIN: Final = timedelta(minutes=5)
 """Whoever told the ledger, and has not written the history by then, has died."""
 
 
 class Histories:
-    """The histories of all buyers."""
+    """The histories of all buyers, vendors and agents."""
 
-    def __init__(self, buyers: Buyers, ledger: Ledger, consent: Consent, *, zone: ZoneInfo) -> None:
+    def __init__(self, parties: Parties, ledger: Ledger, consent: Consent, *, zone: ZoneInfo) -> None:
         """Days are counted in ``zone``."""
-        self._buyers = buyers
+        self._parties = parties
         self._ledger = ledger
         self._consent = consent
         self._zone = zone
 
     async def sweep(self, *, now: datetime) -> None:
-        """Write what a crash left out of the history of a buyer; again changes nothing."""
+        """Write what a crash left out of a history; again changes nothing."""
         await self._consent.check_in_charge()
         fold = await self._ledger.current()
 
-        def decide(buyer: Buyer) -> Buyer:
-            why = self._because(fold, buyer.id)
+        def decide(party: P) -> P:
+            why = self._because(fold, party.id)
             if why is None or now - why.at < WRITTEN_WITHIN:
-                return buyer
-            return buyer.changed({"status": status_of(fold, buyer.id)}, why)
+                return party
+            return party.changed({"status": status_of(fold, party.id)}, why)
 
-        for buyer_id in [record.id for record in fold.records(EntryKind.BUYER_CLOSED)]:
-            with contextlib.suppress(NotFound):  # vendors and agents are closed as well, and have no history
-                await self._buyers.change(buyer_id, decide)
+        for party_id in [record.id for record in fold.records(EntryKind.BUYER_CLOSED)]:
+            for change in (self._parties.buyers.change, self._parties.organisations.change):
+                with contextlib.suppress(NotFound):  # it is a buyer, or a vendor or an agent
+                    await change(party_id, decide)
 
     def _because(self, fold: Fold, buyer_id: str) -> Because | None:
         """What the ledger says of the last time that a buyer was closed or opened again."""

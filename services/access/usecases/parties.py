@@ -1,4 +1,4 @@
-"""What becomes of parties: factories change, merge and leave; buyers close and open again."""
+"""What becomes of parties: factories change, merge and leave; buyers and others close and open again."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,6 +14,7 @@ from services.access.domain.buyer import Buyer, BuyerStatus
 from services.access.domain.closing import status_of
 from services.access.domain.consent.facts import BuyerClosed, BuyerReopened
 from services.access.domain.consent.fold import Fold
+from services.access.domain.organisation import GRANTEES, GroupHasFactories, Organisation
 from services.access.domain.party import Because, Factory, FactoryNotActive, FactoryStatus, Merger
 from services.access.store.ledger import Ledger
 from services.access.store.parties import Factories
@@ -28,7 +29,7 @@ async def change_factory(
 ) -> Factory:
     """Give a factory other values; a change of its group returns once it is in force at every gateway.
 
-    Raises ``NotFound``, also for an unknown group, and ``Malformed``.
+    Raises ``NotFound``, also for an unknown group, ``OrganisationClosed`` and ``Malformed``.
     """
     if fields.get("group_id"):
         await parties.group(fields["group_id"])
@@ -103,4 +104,30 @@ async def move_buyer(
     try:
         return await parties.buyers.change(buyer_id, lambda present: present.changed({"status": status}, why))
     except NotFound:
+        await parties.organisations.change(buyer_id, lambda present: present.changed({"status": status}, why))
         return msgspec.structs.replace(buyer, status=status)
+
+
+async def change_organisation(
+    parties: Parties,
+    ledger: Ledger,
+    consent: Consent,
+    principal: Principal,
+    organisation_id: str,
+    fields: Mapping[str, Any],
+    why: Because,
+    *,
+    now: datetime,
+) -> Organisation:
+    """Give an organisation other values; a vendor or agent is closed as a buyer is, and sees nothing then.
+
+    Raises ``NotFound``, ``Malformed``, and ``GroupHasFactories`` when a group is to be closed that still has some.
+    """
+    found = await parties.organisations.get(organisation_id, EVERYWHERE)
+    found.changed(fields, why)  # what is refused must not close it first
+    status = fields.get("status")
+    if status is not None and found.kind in GRANTEES:
+        await move_buyer(parties, ledger, consent, principal, organisation_id, status, why, now=now)
+    elif status is BuyerStatus.CLOSED and (await ledger.current()).visible.owned(organisation_id):
+        raise GroupHasFactories("Factories still belong to the group; they leave it first.")
+    return await parties.organisations.change(organisation_id, lambda present: present.changed(fields, why))
