@@ -1,6 +1,5 @@
 """A buyer keeps its own staff: who may act for it. What the ledger says of a member is in force before the answer."""
 
-import asyncio
 from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any
@@ -16,6 +15,7 @@ from services.access.store.members import Members
 from services.access.store.parties import Buyers
 from services.access.usecases.consent import Consent
 from services.access.usecases.durable import durable
+from services.access.usecases.turns import Turns
 
 
 class VersionDiffers(Conflict):
@@ -37,7 +37,7 @@ class Staff:
         self._buyers = buyers
         self._ledger = ledger
         self._consent = consent
-        self._writing = asyncio.Lock()
+        self._turns = Turns()
 
     async def read(self, principal: Principal, member_id: str) -> MemberView:
         """Read one member of the caller's buyer; raises ``NotFound``."""
@@ -63,7 +63,7 @@ class Staff:
         member = Member.new(member_id, scope.buyer_id or "", profile, now=now)
 
         async def write() -> int:
-            async with self._writing:
+            async with self._turns.of(scope.buyer_id or ""):
                 demand_room(await self._members.count(scope))
                 await self._members.add(member)
                 return await self._tell(member, member.key if is_active else None, by=principal.subject, now=now)
@@ -87,7 +87,7 @@ class Staff:
         scope = own(principal)
 
         async def write() -> int:
-            async with self._writing:
+            async with self._turns.of(scope.buyer_id or ""):
                 present = await self._demand(member_id, scope, version)
                 stays = (await self._view(present)).is_active if is_active is None else is_active
                 wanted = present.described(profile, now=now)
@@ -105,14 +105,14 @@ class Staff:
         scope = own(principal)
 
         async def write() -> int:
-            async with self._writing:
+            async with self._turns.of(scope.buyer_id or ""):
                 present = await self._demand(member_id, scope, version)
                 return await self._tell(present, None, by=principal.subject, now=now)
 
         is_known = True
         while is_known:
             await self._consent.in_force(await durable(write()), given=0)
-            async with self._writing:  # unless somebody admitted the member again meanwhile
+            async with self._turns.of(scope.buyer_id or ""):  # unless somebody admitted the member again meanwhile
                 is_known = _admitted(await self._ledger.current(), member_id) is not None
                 if not is_known:
                     await self._members.remove(member_id)
