@@ -126,7 +126,7 @@ def _notice_of(entry: Entry, fold: Fold) -> Notice | None:
             names = ("factory_id", "buyer_id", "kinds", "starts_on", "ends_on")
             told = {name: getattr(grant, name) for name in names}
             return _notice(entry, NoticeKind.CONSENT_RECORDED, record_id=grant.id, **told)
-        case SharingSuspended() | SharingResumed() as fact:
+        case SharingSuspended(lifted_by="") | SharingResumed() as fact:  # what others still want goes on
             is_suspended = isinstance(fact, SharingSuspended)
             kind = NoticeKind.SHARING_SUSPENDED if is_suspended else NoticeKind.SHARING_RESUMED
             about = {"factory_id": fact.factory_id, "buyer_id": fact.buyer_id}
