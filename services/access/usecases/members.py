@@ -1,8 +1,11 @@
 """A buyer keeps its own staff: who may act for it. What the ledger says of a member is in force before the answer."""
 
+import contextlib
 from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from contracts.access import EntryKind
 from contracts.errors import Conflict, NotFound, NotPermitted
@@ -15,6 +18,7 @@ from services.access.store.members import Members
 from services.access.store.parties import Buyers
 from services.access.usecases.consent import Consent
 from services.access.usecases.durable import durable
+from services.access.usecases.grants import EVERYWHERE
 from services.access.usecases.turns import Turns
 
 
@@ -89,14 +93,19 @@ class Staff:
         async def write() -> int:
             async with self._turns.of(scope.buyer_id or ""):
                 present = await self._demand(member_id, scope, version)
-                stays = (await self._view(present)).is_active if is_active is None else is_active
+                was_active = present.returns or (await self._view(present)).is_active
+                stays = was_active if is_active is None else is_active
                 wanted = present.described(profile, now=now)
-                if wanted.key != present.key:  # what is refused must not take the member off the ledger first
+                is_renamed = wanted.key != present.key
+                if is_renamed:  # what is refused must not take the member off the ledger first
                     await self._members.demand_free(wanted)
-                if not stays or wanted.key != present.key:
+                await self._note(present, returns=stays and was_active and (is_renamed or present.returns))
+                if not stays or is_renamed:
                     await self._tell(present, None, by=principal.subject, now=now)
                 kept = await self._members.change(member_id, lambda member: member.described(profile, now=now))
-                return await self._tell(kept, kept.key if stays else None, by=principal.subject, now=now)
+                epoch = await self._tell(kept, kept.key if stays else None, by=principal.subject, now=now)
+                await self._note(kept, returns=False)
+                return epoch
 
         return await self._in_force(member_id, scope, write())
 
@@ -107,6 +116,7 @@ class Staff:
         async def write() -> int:
             async with self._turns.of(scope.buyer_id or ""):
                 present = await self._demand(member_id, scope, version)
+                await self._note(present, returns=False)
                 return await self._tell(present, None, by=principal.subject, now=now)
 
         is_known = True
@@ -116,6 +126,23 @@ class Staff:
                 is_known = _admitted(await self._ledger.current(), member_id) is not None
                 if not is_known:
                     await self._members.remove(member_id)
+
+    async def sweep(self, *, now: datetime) -> None:
+        """Admit again whom a crash left out while the name was changed; again changes nothing."""
+        await self._consent.check_in_charge()
+        for left in await self._members.returning(EVERYWHERE):
+            async with self._turns.of(left.buyer_id):
+                with contextlib.suppress(NotFound):  # dismissed meanwhile
+                    member = await self._members.get(left.id, Scope(country="", buyer_id=left.buyer_id))
+                    if member.returns:
+                        await self._tell(member, member.key, by="access", now=now)
+                        await self._note(member, returns=False)
+
+    async def _note(self, member: Member, *, returns: bool) -> None:
+        """Note whether the ledger is to be told again of a member."""
+        if member.returns != returns:
+            change = lambda member: msgspec.structs.replace(member, returns=returns)  # noqa: E731
+            await self._members.change(member.id, change)
 
     async def _demand(self, member_id: str, scope: Scope, version: str | None) -> Member:
         """The member, when it is the version that the caller has read."""
