@@ -74,13 +74,17 @@ class GrantGivenV1(Event, frozen=True, kw_only=True):
 
 
 class GrantRevokedV1(Event, frozen=True, kw_only=True):
-    """A factory withdrew an approval; ``epoch`` is the entry on the consent ledger."""
+    """A factory withdrew an approval; ``epoch`` is the entry on the consent ledger.
+
+    ``is_on_paper`` says that the programme recorded what the factory signed on paper: the factory is to be told.
+    """
 
     type: ClassVar[str] = "access.grant.revoked.v1"
     grant_id: str
     factory_id: str
     buyer_id: str
     epoch: int
+    is_on_paper: bool = False
 
 
 class DisclosureMadeV1(Event, frozen=True, kw_only=True):

@@ -87,7 +87,7 @@ def make_service(settings: Settings, ports: Ports) -> Service:
     dealings, swept = _dealings(base, request_days=settings.request_days)
     staff = Staff(Members(ports.documents, source=source, relay=relay), parties.buyers, ledger, consent)
     dependencies = {
-        **_known(parties, TermsRecords(ports.documents, source=source, relay=relay)),
+        **_known(parties),
         "ledger": ledger,
         "journal": journal,
         "consent": consent,
@@ -120,17 +120,18 @@ def _parties(ports: Ports, source: str, relay: Relay) -> Parties:
         Buyers(ports.documents, source=source, relay=relay),
         Organisations(ports.documents, source=source, relay=relay),
         Agreements(ports.documents, source=source, relay=relay),
+        TermsRecords(ports.documents, source=source, relay=relay),
     )
 
 
-def _known(parties: Parties, terms: TermsRecords) -> dict[str, object]:
+def _known(parties: Parties) -> dict[str, object]:
     """Who takes part, and on which terms."""
     return {
         "factories": parties.factories,
         "buyers": parties.buyers,
         "organisations": parties.organisations,
         "parties": parties,
-        "terms_records": terms,
+        "terms_records": parties.terms,
     }
 
 
@@ -142,7 +143,7 @@ def _signed(base: _Base) -> dict[str, object]:
         "agreements": base.parties.agreements,
         "papers": papers,
         "consent_papers": scans,
-        "paper_consent": PaperConsent(scans, papers, base.parties, base.ledger),
+        "paper_consent": PaperConsent(scans, papers, base.parties, base.ledger, base.consent),
     }
 
 

@@ -14,7 +14,7 @@ from contracts.identity import Scope
 from contracts.ledger import LedgerKey
 from contracts.remediation import PlanChangedV1
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
-from services.access.domain.consent import facts
+from services.access.domain.consent import facts, paid
 from services.access.domain.consent.endings import revocation
 from services.access.domain.consent.facts import Fact
 from services.access.domain.grant import Grant
@@ -98,7 +98,7 @@ class Hooks:
 
     async def share(self, grant_id: str = "g1", factory_id: str = "f1") -> None:
         """The buyer is a partner and the factory grants it everything."""
-        partner = facts.Entitlement(id=f"partner-{grant_id}", buyer_id="b1", starts_on=self.today)
+        partner = paid.Entitlement(id=f"partner-{grant_id}", buyer_id="b1", starts_on=self.today)
         grant = Grant(
             id=grant_id,
             factory_id=factory_id,
@@ -107,8 +107,18 @@ class Hooks:
             starts_on=self.today,
             purpose="review",
         )
-        for fact in (facts.EntitlementGiven(entitlement=partner), facts.GrantGiven(grant=grant)):
+        for fact in (paid.EntitlementGiven(entitlement=partner), facts.GrantGiven(grant=grant)):
             await self.append(fact)
+
+    async def pay(self, *, cycles: tuple[int, ...], factory_id: str = "f1") -> None:
+        """The buyer spends a credit on cycles of a factory."""
+        bought = paid.Entitlement(
+            id=f"credit-{factory_id}", buyer_id="b1", factory_id=factory_id, cycles=cycles, starts_on=self.today
+        )
+        await self.append(paid.EntitlementGiven(entitlement=bought))
+
+    async def end_partnership(self, grant_id: str = "g1") -> None:
+        await self.append(paid.EntitlementEnded(record_id=f"partner-{grant_id}", buyer_id="b1", factory_id=""))
 
     async def append(self, fact: Fact) -> None:
         await self.ledger.append(lambda _: fact, by="someone", at=self.now)
@@ -121,8 +131,8 @@ class Hooks:
         assert record.ended_epoch is not None
         await self.consent.in_force(record.ended_epoch, given=record.epoch)
 
-    async def publish(self, plan_id: str = "p1", factory_id: str = "f1") -> None:
-        """What is planned changed, or was released."""
+    async def publish(self, plan_id: str = "p1", factory_id: str = "f1", *, at: datetime | None = None) -> None:
+        """What is planned changed, or was released: just now, or ``at`` an earlier time and it is heard of only now."""
         self.changes += 1
         event = PlanChangedV1(plan_id=plan_id, factory_id=factory_id, cycle=1, kinds=(ReportKind.IMPROVEMENT_PLAN,))
         await note_change(
@@ -132,8 +142,8 @@ class Hooks:
             document_id=plan_id,
             factory_id=factory_id,
             cycle=1,
-            cause=Delivery(a_message(event, subject=plan_id, sequence=self.changes), 1),
-            today=self.today,
+            cause=Delivery(a_message(event, subject=plan_id, sequence=self.changes, at=at or self.now), 1),
+            now=self.now.astimezone(ZONE),
         )
 
     async def look(self) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from contracts.identity import Role
 from services.access.domain.agreement import Agreement, Side, Termination
+from services.access.domain.buyer import Buyer, BuyerStatus
 from services.access.domain.consent.facts import BuyerClosed, BuyerReopened, Fact, GrantGiven
 from services.access.domain.consent.fold import Record
 from services.access.domain.paper import Paper
-from services.access.domain.party import Buyer, BuyerStatus
 from services.access.evidence import Papers
 from services.access.store.agreements import Agreements, Decision
 from services.access.store.charge import NotInCharge
@@ -227,6 +227,6 @@ async def test_a_running_service_looks_after_both_by_itself(tmp_path: Path, monk
         async def healed() -> bool:
             grant = (await service.get("/api/v1/grants/g1", ADMIN)).json()
             buyer = (await service.get("/api/v1/buyers/b1", ADMIN)).json()
-            return grant["revoked_at"] is not None and len(buyer["history"]) == 1
+            return grant["revoked_at"] is not None and len(buyer["history"]) == 2
 
         await eventually(healed, saying="the grant ended and the history told")

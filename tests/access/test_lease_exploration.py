@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from contracts.access import ConsentAnswer, ConsentEntry, EntryKind
-from contracts.visibility import GENESIS, may_see
+from contracts.ledger import GENESIS
+from contracts.visibility import may_see
 from contracts.vocabulary import ReportKind
 from gateway.replica import Replica
 from services.access.domain.lease import Lease, Leases

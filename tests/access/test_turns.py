@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from contracts.identity import Principal, Role
+from services.access.domain.buyer import Buyer
 from services.access.domain.member import Member, Profile
-from services.access.domain.party import Buyer, Factory
+from services.access.domain.party import Factory
 from services.access.store.members import Members
 from services.access.usecases.groups import NO_GROUP, Grouping
 from services.access.usecases.members import Staff

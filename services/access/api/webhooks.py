@@ -79,7 +79,7 @@ async def remove_webhook(principal: Injected[Principal], webhooks: Injected[Webh
 async def rotate_secret(
     principal: Injected[Principal], registering: Injected[Registering], webhook_id: str
 ) -> Response[WebhookWithKey]:
-    """Give an endpoint a new key, shown once; messages are signed by the present one as well for 24 hours."""
+    """Give an endpoint a new key, shown once; messages are signed by the one before as well for 24 hours."""
     endpoint = await registering.rotate(webhook_id, _own(principal), now=datetime.now(UTC))
     return Response(queries.with_key(endpoint, is_shown=True), headers=_ONCE)
 

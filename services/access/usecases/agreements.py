@@ -13,6 +13,7 @@ from contracts.errors import Refusal
 from contracts.identity import Principal
 from contracts.permissions import Permission, scope_for
 from services.access.domain.agreement import Act, Agreement, Side, Signature, Termination
+from services.access.domain.closing import demand_open
 from services.access.domain.consent.endings import revocation
 from services.access.domain.paper import PDF
 from services.access.domain.suspension import resumption, suspending, suspension
@@ -52,13 +53,14 @@ class Agreeing:
     async def propose(self, principal: Principal, agreement: Agreement, *, body: object, now: datetime) -> Agreement:
         """Propose an agreement; the same id with the same content changes nothing.
 
-        Raises ``NotFound`` for unknown parties and for a caller who is on neither side, ``Malformed``, ``Conflict``.
+        Raises ``NotFound`` for unknown parties and for a caller who is on neither side, ``Malformed``, ``Conflict``,
+        ``FactoryNotActive`` and ``BuyerIsClosed``.
         """
         side = side_of(
             principal, Permission.AGREEMENT_PROPOSE, factory_id=agreement.factory_id, buyer_id=agreement.buyer_id
         )
-        await self._parties.factories.get(agreement.factory_id, EVERYWHERE)
         await self._parties.grantee(agreement.buyer_id)
+        await self._demand_taking_part(agreement)
         named = msgspec.structs.replace(agreement, proposed_by=side, proposed_at=now)
         kept, event = named.proposed(self.today(now))
         await self._agreements.add(kept, event, request=(side, body))
@@ -70,6 +72,7 @@ class Agreeing:
         """Propose what follows on an agreement; both sides sign again; raises ``NotFound`` and ``NotInThisStage``."""
         present, side = await self._own(principal, agreement_id, Permission.AGREEMENT_PROPOSE)
         present.demand(Act.RENEW, self.today(now), is_suspended=await self.is_suspended(agreement_id))
+        await self._demand_taking_part(present)
         named = msgspec.structs.replace(
             successor,
             factory_id=present.factory_id,
@@ -104,7 +107,8 @@ class Agreeing:
 
     async def sign(self, principal: Principal, agreement_id: str, signature: Signature, *, now: datetime) -> Agreement:
         """Sign for the caller's side; raises ``NotFound``, ``DocumentDiffers`` and ``NotInThisStage``."""
-        _, side = await self._own(principal, agreement_id, Permission.AGREEMENT_SIGN)
+        present, side = await self._own(principal, agreement_id, Permission.AGREEMENT_SIGN)
+        await self._demand_taking_part(present)
         named = msgspec.structs.replace(signature, side=side, by=principal.subject, at=now)
         return await self._agreements.change(agreement_id, lambda agreed: agreed.signed(named, self.today(now)))
 
@@ -167,6 +171,11 @@ class Agreeing:
     def today(self, now: datetime) -> date:
         """The day of a time where the programme is."""
         return now.astimezone(self._zone).date()
+
+    async def _demand_taking_part(self, agreement: Agreement) -> None:
+        """Raise ``FactoryNotActive`` or ``BuyerIsClosed`` when one of the two takes part no longer."""
+        (await self._parties.factories.get(agreement.factory_id, EVERYWHERE)).demand_active()
+        demand_open(await self._ledger.current(), agreement.buyer_id)
 
     async def _own(self, principal: Principal, agreement_id: str, permission: Permission) -> tuple[Agreement, Side]:
         """An agreement with the side that the caller is on; raises ``NotFound``."""

@@ -20,15 +20,16 @@ import msgspec
 from contracts.errors import NotFound, Refusal
 from contracts.identifiers import derived_id
 from contracts.identity import Scope
-from contracts.visibility import may_see, seen
+from contracts.visibility import seen
 from services.access.domain.consent.fold import Fold
-from services.access.domain.sharing import Point, Sight, changes, shows
+from services.access.domain.sharing import Point, Sight, changes
 from services.access.domain.webhook import (
     Endpoint,
     MessageType,
     Outgoing,
-    Reference,
+    Truth,
     about_document,
+    truth,
     turns,
 )
 from services.access.store.changes import Journal
@@ -57,6 +58,10 @@ _LATER: Final = timedelta(seconds=5)
 
 class _NotToBeTold(Exception):
     """The buyer may not see any more what the message is about, or its endpoint is gone."""
+
+
+class _OnlyPartlyTrue(Exception):
+    """A message about every cycle holds for some of them by now: the changes feed tells for which."""
 
 
 class Delivering:
@@ -97,7 +102,6 @@ class Delivering:
         for _, task in list(self._sending.values()):
             task.cancel()
         await self.sent()
-        await self._receivers.close()
 
     async def sent(self) -> None:
         """Return when everything that is being sent has come to an end."""
@@ -197,18 +201,34 @@ class Delivering:
             with contextlib.suppress(Refusal, StoreUnavailable):
                 await self._failed(message, "something went wrong on our side", None)
 
+    def _check(self, fold: Fold, endpoint: Endpoint, message: Outgoing) -> None:
+        """Return when a message still is true: what it shows may be seen, and what it withdraws may not."""
+        about = message.about
+        if about.factory_id is None:
+            return
+        match truth(about, seen(fold.visible.buyer(endpoint.buyer_id), about.factory_id, self._today())):
+            case Truth.PART:
+                raise _OnlyPartlyTrue
+            case Truth.NONE:
+                raise _NotToBeTold
+
     async def _attempt(self, endpoint: Endpoint, message: Outgoing) -> None:
         headers = endpoint.headers(message.id, message.body, now=self._clock())
 
         @contextlib.asynccontextmanager
         async def deciding() -> AsyncIterator[None]:
             async with self._consent.deciding() as fold:
-                if not is_told(fold, endpoint.buyer_id, message, self._today()):
-                    raise _NotToBeTold
+                self._check(fold, endpoint, message)
                 yield
 
         try:
-            answered = await self._receivers.send(endpoint.url, headers, message.body, deciding)
+            answered = await self._receivers.send(
+                endpoint.url, headers, message.body, deciding, whose=endpoint.buyer_id
+            )
+        except _OnlyPartlyTrue:
+            await self._webhooks.put(sync_needed(endpoint, f"instead of {message.id}", now=self._clock()))
+            await self._webhooks.drop(message.id)
+            return
         except NotSent as error:
             await self._failed(message, str(error), None)
             return
@@ -252,18 +272,3 @@ class Delivering:
 
     def _today(self) -> date:
         return self._clock().astimezone(self._zone).date()
-
-
-def is_told(fold: Fold, buyer_id: str, message: Outgoing, today: date) -> bool:
-    """Whether a message still is true: what it shows may be seen, and what it withdraws may not."""
-    if message.type is MessageType.SYNC_NEEDED:
-        return True
-    return _is_shared(fold, buyer_id, message.about, today) is not message.about.is_withdrawn
-
-
-def _is_shared(fold: Fold, buyer_id: str, about: Reference, today: date) -> bool:
-    if about.factory_id is None or about.kind is None:
-        return False
-    if about.document_id is not None:
-        return may_see(fold.visible, buyer_id, about.factory_id, about.kind, today, about.cycle)
-    return shows(seen(fold.visible.buyer(buyer_id), about.factory_id, today), about.kind, about.cycle)

@@ -13,6 +13,7 @@ from contracts.errors import Conflict, RuleBroken
 from contracts.identifiers import Id, derived_id
 from contracts.identity import Scope
 from services.access.domain.addresses import checked_url
+from services.access.domain.closing import demand_open
 from services.access.domain.sharing import Point
 from services.access.domain.webhook import Endpoint, Key, MessageType, Outgoing, Reference, Scheme
 from services.access.store.changes import Journal
@@ -53,8 +54,10 @@ class Registering:
     async def register(self, asked: Asked, scope: Scope, *, now: datetime) -> tuple[Endpoint, bool]:
         """Register an endpoint, which is told what changes from now on; tell whether it is new.
 
-        The same again is answered as it is. Raises ``Malformed``, ``Conflict`` and ``TooManyWebhooks``.
+        The same again is answered as it is. Raises ``BuyerIsClosed``, ``Malformed``, ``Conflict`` and
+        ``TooManyWebhooks``.
         """
+        demand_open(await self._ledger.current(), asked.buyer_id)
         url = checked_url(asked.url, allows_loopback=self._allows_loopback)
         endpoint = Endpoint(
             id=asked.id,
@@ -76,7 +79,10 @@ class Registering:
         return present, False
 
     async def rotate(self, endpoint_id: str, scope: Scope, *, now: datetime) -> Endpoint:
-        """Give an endpoint another key; the present one goes on for a day beside it. Raises ``NotFound``."""
+        """Give an endpoint another key; the present one goes on for a day beside it.
+
+        Raises ``NotFound`` and ``TooManyRotations``.
+        """
         found = await self._webhooks.get(endpoint_id, scope)
         key = _new_key(found.key.scheme)
         return await self._webhooks.change(endpoint_id, scope, lambda endpoint: endpoint.rotated(key, now=now))
