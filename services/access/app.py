@@ -85,6 +85,7 @@ def make_service(settings: Settings, ports: Ports) -> Service:
     delivering = Delivering(webhooks, journal, ledger, consent, receivers, country=settings.country, zone=zone)
     base = _Base(ports, source, relay, parties, ledger, consent, zone)
     dealings, swept = _dealings(base, request_days=settings.request_days)
+    staff = Staff(Members(ports.documents, source=source, relay=relay), parties.buyers, ledger, consent)
     dependencies = {
         **_known(parties),
         "ledger": ledger,
@@ -95,7 +96,7 @@ def make_service(settings: Settings, ports: Ports) -> Service:
         "read_pages": read_pages,
         "repetitions": Repetitions(ports.documents),
         "recording": Recording(read_pages, ledger),
-        "staff": Staff(Members(ports.documents, source=source, relay=relay), parties.buyers, ledger, consent),
+        "staff": staff,
         "scim_base": settings.public_url.rstrip("/") + scim.BASE,
         "programme_zone": zone,
         **_signed(base),
@@ -103,7 +104,7 @@ def make_service(settings: Settings, ports: Ports) -> Service:
         "readings": Readings(ports.documents, source=source, relay=relay),
     }
     app = _app(settings, ports, consent, dependencies)
-    return Service(NAME, app, ports, relay, background=(*map(_sweeping, swept), delivering))
+    return Service(NAME, app, ports, relay, background=(*map(_sweeping, (*swept, staff)), delivering))
 
 
 def _journal(ports: Ports, ledger: Ledger, zone: ZoneInfo) -> Journal:

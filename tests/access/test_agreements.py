@@ -183,7 +183,8 @@ async def test_what_one_side_suspended_the_other_cannot_lift(service: Running) -
         answer = await resume(service, caller)
         assert (answer.status_code, answer.json()["code"]) == (409, "suspended_by_others")
     await suspend(service, BUYER)
-    assert (await service.get(A1, BUYER)).json()["suspended_by"] == ["factory", "buyer"]
+    found = (await service.get(A1, BUYER)).json()
+    assert (found["suspended_by"], found["suspension_reasons"]) == (["factory", "buyer"], ["A dispute"] * 2)
     assert (await resume(service, FACTORY)).status_code == 204
     assert await stage(service) == "suspended"
     assert (await resume(service, BUYER)).status_code == 204

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.access.store.charge import Charge
+from services.access.store.charge import Charge, NotInCharge
 from services.access.usecases.consent import Consent
 from tests.access.processes import Process, two_on_sqlite
 
@@ -43,6 +43,34 @@ async def test_one_that_lost_the_charge_settles_nothing(process: Process) -> Non
     await later.take()
     await late.settle()
     assert await a_charge(process, SHORT_S).take() == LONG_S
+
+
+async def test_after_a_backup_was_restored_two_that_count_the_same_are_not_both_in_charge(process: Process) -> None:
+    charges = process.documents.collection("charges")
+    await a_charge(process, LONG_S).take()
+    backup = await charges.get("leases")
+    assert backup is not None
+    running, started = (a_charge(process, LONG_S) for _ in range(2))
+    await running.take()
+    assert await charges.replace(backup, if_version=2)
+    await started.take()
+    assert (await charges.get("leases") or {})["version"] == 2
+    await started.check()
+    with pytest.raises(NotInCharge):
+        await running.check()
+
+
+async def test_one_that_counts_the_same_settles_nothing_of_another_s(process: Process) -> None:
+    await a_charge(process, LONG_S).take()
+    charges = process.documents.collection("charges")
+    backup = await charges.get("leases")
+    assert backup is not None
+    running, started = (a_charge(process, SHORT_S) for _ in range(2))
+    await running.take()
+    assert await charges.replace(backup, if_version=2)
+    await started.take()
+    await running.settle()
+    await started.check()
 
 
 @pytest.mark.parametrize(("passed_s", "waits_s"), [(LONG_S - 1, LONG_S), (LONG_S, SHORT_S)])

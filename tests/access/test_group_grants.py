@@ -39,17 +39,8 @@ class Read(Factories):
 async def process(tmp_path: Path) -> AsyncIterator[Process]:
     """A process in charge, and a factory f1 of the group o1, which it lets grant."""
     async with started(Process(SqliteDocuments(tmp_path / "access.sqlite"))) as (found,):
-        factory = Factory(
-            id="f1",
-            original_id="f1",
-            name="f1",
-            country="JO",
-            industry="C14",
-            time_zone="Asia/Amman",
-            group_id="o1",
-            owner_may_grant=True,
-        )
-        await found.parties.factories.register(factory, request=None)
+        fields = {"group_id": "o1", "owner_may_grant": True}
+        await found.parties.factories.change("f1", lambda factory: factory.changed(fields, WHY))
         await found.ledger.append(lambda _: GroupJoined(factory_id="f1", group_id="o1"), by="amir", at=NOW)
         await found.consent.check()
         yield found

@@ -149,7 +149,9 @@ async def test_a_ledger_that_begins_with_another_key_than_the_trusted_one_gives_
     assert await ready(service) == 200
     async with access(tmp_path, is_new=False, ledger_anchor=LedgerKey(NEW).id) as other:
         assert await ready(other) == 503
-        assert (await other.get("/internal/consent?gateway=g", GATEWAY)).status_code == 500
+        for path, caller in (("/internal/consent?gateway=g", GATEWAY), ("/api/v1/grants", FACTORY)):
+            answer = await other.get(path, caller)
+            assert (answer.status_code, answer.json()["code"]) == (503, "ledger_broken")
 
 
 @pytest.mark.parametrize("key", ["", "short", "c2hvcnQ="])

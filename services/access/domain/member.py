@@ -56,7 +56,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """A person of a buyer's staff. ``key`` is the one spelling of the name, unique within the buyer."""
+    """A person of a buyer's staff. ``key`` is the one spelling of the name, unique within the buyer.
+
+    ``returns`` while an active member gets another name: the ledger is told that the old one left, and not yet that
+    the new one came.
+    """
 
     id: str
     buyer_id: str
@@ -64,6 +68,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     profile: Profile
     created_at: datetime
     changed_at: datetime
+    returns: bool = False
 
     @classmethod
     def new(cls, member_id: str, buyer_id: str, profile: Profile, *, now: datetime) -> "Member":

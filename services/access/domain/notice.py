@@ -127,7 +127,7 @@ def _notice_of(entry: Entry, fold: Fold) -> Notice | None:
             return _of_disclosure(entry, NoticeKind.DISCLOSURE_ENDED, record.fact.disclosure)
         case GrantGiven() | GrantRevoked() as fact:
             return _of_paper(entry, fact, fold)
-        case SharingSuspended() | SharingResumed() as fact:
+        case SharingSuspended(lifted_by="") | SharingResumed() as fact:  # what others still want goes on
             is_suspended = isinstance(fact, SharingSuspended)
             kind = NoticeKind.SHARING_SUSPENDED if is_suspended else NoticeKind.SHARING_RESUMED
             about = {"factory_id": fact.factory_id, "buyer_id": fact.buyer_id}

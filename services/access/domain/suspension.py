@@ -1,5 +1,7 @@
 """Who has suspended an agreement, told by the ledger alone; each side lifts what it wanted itself."""
 
+from collections.abc import Mapping
+
 from contracts.access import EntryKind
 from contracts.errors import RuleBroken
 from services.access.domain.agreement import Agreement, Side
@@ -13,18 +15,24 @@ class SuspendedByOthers(RuleBroken):
     code = "suspended_by_others"
 
 
-def suspending(fold: Fold, agreement_id: str) -> tuple[str, ...]:
-    """The sides that want an agreement suspended now, none when it is not."""
+def wanting(fold: Fold, agreement_id: str) -> dict[str, str]:
+    """The sides that want an agreement suspended now, with the reason of each; none when it is not."""
     record = fold.record(agreement_id, EntryKind.SHARING_SUSPENDED)
     if record is None or record.ended_epoch is not None or not isinstance(record.fact, SharingSuspended):
-        return ()
-    return record.fact.sides
+        return {}
+    fact = record.fact
+    return dict(zip(fact.sides, fact.reasons or (fact.reason,) * len(fact.sides), strict=True))
+
+
+def suspending(fold: Fold, agreement_id: str) -> tuple[str, ...]:
+    """The sides that want an agreement suspended now, none when it is not."""
+    return tuple(wanting(fold, agreement_id))
 
 
 def suspension(fold: Fold, agreement: Agreement, side: Side, reason: str) -> SharingSuspended | None:
     """What suspending says; ``None`` when this side has said it before."""
-    sides = suspending(fold, agreement.id)
-    return None if side in sides else _suspended(agreement, (*sides, side.value), reason)
+    present = wanting(fold, agreement.id)
+    return None if side in present else _suspended(agreement, {**present, side.value: reason}, reason)
 
 
 def resumption(fold: Fold, agreement: Agreement, side: Side) -> SharingSuspended | SharingResumed | None:
@@ -32,22 +40,26 @@ def resumption(fold: Fold, agreement: Agreement, side: Side) -> SharingSuspended
 
     Raises ``SuspendedByOthers``.
     """
-    sides = suspending(fold, agreement.id)
-    if not sides:
+    present = wanting(fold, agreement.id)
+    if not present:
         return None
-    if side not in sides:
+    if side not in present:
         raise SuspendedByOthers("Only who suspended the agreement can lift that.")
-    left = tuple(each for each in sides if each != side)
+    left = {other: reason for other, reason in present.items() if other != side}
     if left:
-        return _suspended(agreement, left, "")
+        return _suspended(agreement, left, "", lifted_by=side.value)
     return SharingResumed(record_id=agreement.id, factory_id=agreement.factory_id, buyer_id=agreement.buyer_id)
 
 
-def _suspended(agreement: Agreement, sides: tuple[str, ...], reason: str) -> SharingSuspended:
+def _suspended(
+    agreement: Agreement, wanted: Mapping[str, str], reason: str, *, lifted_by: str = ""
+) -> SharingSuspended:
     return SharingSuspended(
         record_id=agreement.id,
         factory_id=agreement.factory_id,
         buyer_id=agreement.buyer_id,
         reason=reason,
-        sides=sides,
+        sides=tuple(wanted),
+        reasons=tuple(wanted.values()),
+        lifted_by=lifted_by,
     )

@@ -8,7 +8,7 @@ from contracts.identity import Scope
 from contracts.vocabulary import ReportKind
 from services.access.domain.agreement import Agreement, Side, Stage
 from services.access.domain.consent.fold import Fold
-from services.access.domain.suspension import suspending
+from services.access.domain.suspension import wanting
 from services.access.store.agreements import Agreements
 from services.access.store.ledger import Ledger
 
@@ -24,7 +24,10 @@ class SignatureView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgreementView(msgspec.Struct, frozen=True, kw_only=True):
-    """An agreement as both sides see it; ``suspended_by`` are the sides that want it suspended now."""
+    """An agreement as both sides see it; ``suspended_by`` are the sides that want it suspended now.
+
+    ``suspension_reasons`` tells in the same order why.
+    """
 
     id: str
     factory_id: str
@@ -35,6 +38,7 @@ class AgreementView(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     stage: Stage
     suspended_by: tuple[Side, ...]
+    suspension_reasons: tuple[str, ...]
     proposed_by: Side
     proposed_at: datetime
     predecessor_id: str | None
@@ -71,7 +75,7 @@ async def list_agreements(
 
 def view(agreement: Agreement, fold: Fold, today: date) -> AgreementView:
     """The agreement as its sides see it today."""
-    sides = suspending(fold, agreement.id)
+    sides = wanting(fold, agreement.id)
     ending = agreement.termination
     return AgreementView(
         id=agreement.id,
@@ -83,6 +87,7 @@ def view(agreement: Agreement, fold: Fold, today: date) -> AgreementView:
         scope=agreement.scope,
         stage=agreement.stage(today, is_suspended=bool(sides)),
         suspended_by=tuple(Side(each) for each in sides),
+        suspension_reasons=tuple(sides.values()),
         proposed_by=agreement.proposed_by,
         proposed_at=agreement.proposed_at,
         predecessor_id=agreement.predecessor_id or None,

@@ -8,6 +8,7 @@ say anything else than the ledger does, whichever process wrote.
 """
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
@@ -22,11 +23,13 @@ from contracts.ledger import LedgerKey
 from services.access.domain.consent.announced import KeyAnnounced
 from services.access.domain.consent.entry import Entry
 from services.access.domain.consent.facts import Fact
-from services.access.domain.consent.fold import Fold, Record
+from services.access.domain.consent.fold import Fold, LedgerBroken, Record
 from services.runtime.aggregates import Aggregates, Found
 from services.runtime.documents import Documents, InvalidCursor, Sort, cursor_of, values_of
 from services.runtime.relay import Relay
 from services.runtime.unavailable import StoreUnavailable
+
+logger = logging.getLogger(__name__)
 
 PAGE = 500
 APPEND_ATTEMPTS = 50
@@ -69,9 +72,16 @@ class Ledger:
             page = await self._entries.find(behind, sort=[("_id", 1)], limit=PAGE)
             for entry in page.items:
                 if entry.epoch > self._fold.epoch:  # another reader may have been here during the read
-                    self._fold.apply(entry)
+                    self._apply(entry)
             if page.next_cursor is None:
                 return self._fold
+
+    def _apply(self, entry: Entry) -> None:
+        try:
+            self._fold.apply(entry)
+        except LedgerBroken as error:
+            logger.error("the consent ledger is broken: nothing is decided on it", extra={"reason": str(error)})  # noqa: TRY400 - the reason says it all
+            raise LedgerBroken("The consent ledger is not the one that was written.") from error
 
     def on_append(self, tell: Callable[[], None]) -> None:
         """Have somebody told whenever an append has ended, so that who waits for news looks."""

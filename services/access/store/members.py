@@ -27,6 +27,7 @@ class Members:
         indexes = (
             Index(("state.buyer_id", "state.key"), unique=True),
             Index(("state.buyer_id", "state.profile.external_id")),
+            Index(("state.returns",)),
         )
         self._collection = documents.collection("members", indexes)
         self._members = Aggregates(self._collection, Member, source=source, relay=relay)
@@ -46,6 +47,10 @@ class Members:
         if external_id is not None:
             where["state.profile.external_id"] = external_id
         return await self._all(where)
+
+    async def returning(self, scope: Scope) -> list[Member]:
+        """Every member whose change of name was not seen through; the programme alone asks."""
+        return await self._all({"state.returns": True}) if scope.factories is None and scope.buyer_id is None else []
 
     async def count(self, scope: Scope) -> int:
         """How many members a buyer has."""

@@ -4,7 +4,6 @@ The ledger is told first that a factory left, and last that it joined: whatever 
 factory that moved away. What a crash left out of the ledger, or an earlier release never put there, the sweep does.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -18,6 +17,7 @@ from services.access.store.parties import Factories
 from services.access.usecases.consent import Consent
 from services.access.usecases.durable import durable
 from services.access.usecases.grants import EVERYWHERE
+from services.access.usecases.turns import Turns
 
 NO_GROUP = ""
 
@@ -29,7 +29,7 @@ class Grouping:
         self._factories = factories
         self._ledger = ledger
         self._consent = consent
-        self._writing = asyncio.Lock()
+        self._turns = Turns()
 
     async def moved(
         self, factory_id: str, group_id: str, change: Callable[[], Awaitable[Factory]], *, by: str, now: datetime
@@ -37,11 +37,11 @@ class Grouping:
         """Carry out a change by which a factory belongs to this group, or to none when it is empty.
 
         Returns once that is in force at every gateway; the same again waits again. Raises what the change raises, and
-        then the ledger says what it said before.
+        then the ledger says what it said before, and ``StoreUnavailable``.
         """
 
         async def write() -> tuple[Factory, int]:
-            async with self._writing:
+            async with self._turns.of(factory_id):
                 if joined(await self._ledger.current(), factory_id) != group_id:
                     await self._tell(factory_id, NO_GROUP, by=by, now=now)
                 try:
@@ -62,7 +62,7 @@ class Grouping:
         records = (await self._ledger.current()).records(EntryKind.GROUP_JOINED)
         told = {record.id: _group(record.fact) for record in records if record.ended_epoch is None}
         for factory_id in sorted({factory_id for factory_id, _ in said.items() ^ told.items()}):
-            async with self._writing:
+            async with self._turns.of(factory_id):
                 await self._settle(factory_id, by="access", now=now)
 
     async def _settle(self, factory_id: str, *, by: str, now: datetime) -> int:

@@ -1,9 +1,11 @@
 """A buyer keeps its own staff: who may act for it. What the ledger says of a member is in force before the answer."""
 
-import asyncio
+import contextlib
 from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from contracts.access import EntryKind
 from contracts.errors import Conflict, NotFound, NotPermitted
@@ -16,6 +18,8 @@ from services.access.store.members import Members
 from services.access.store.parties import Buyers
 from services.access.usecases.consent import Consent
 from services.access.usecases.durable import durable
+from services.access.usecases.grants import EVERYWHERE
+from services.access.usecases.turns import Turns
 
 
 class VersionDiffers(Conflict):
@@ -37,7 +41,7 @@ class Staff:
         self._buyers = buyers
         self._ledger = ledger
         self._consent = consent
-        self._writing = asyncio.Lock()
+        self._turns = Turns()
 
     async def read(self, principal: Principal, member_id: str) -> MemberView:
         """Read one member of the caller's buyer; raises ``NotFound``."""
@@ -63,7 +67,7 @@ class Staff:
         member = Member.new(member_id, scope.buyer_id or "", profile, now=now)
 
         async def write() -> int:
-            async with self._writing:
+            async with self._turns.of(scope.buyer_id or ""):
                 demand_room(await self._members.count(scope))
                 await self._members.add(member)
                 return await self._tell(member, member.key if is_active else None, by=principal.subject, now=now)
@@ -87,16 +91,21 @@ class Staff:
         scope = own(principal)
 
         async def write() -> int:
-            async with self._writing:
+            async with self._turns.of(scope.buyer_id or ""):
                 present = await self._demand(member_id, scope, version)
-                stays = (await self._view(present)).is_active if is_active is None else is_active
+                was_active = present.returns or (await self._view(present)).is_active
+                stays = was_active if is_active is None else is_active
                 wanted = present.described(profile, now=now)
-                if wanted.key != present.key:  # what is refused must not take the member off the ledger first
+                is_renamed = wanted.key != present.key
+                if is_renamed:  # what is refused must not take the member off the ledger first
                     await self._members.demand_free(wanted)
-                if not stays or wanted.key != present.key:
+                await self._note(present, returns=stays and was_active and (is_renamed or present.returns))
+                if not stays or is_renamed:
                     await self._tell(present, None, by=principal.subject, now=now)
                 kept = await self._members.change(member_id, lambda member: member.described(profile, now=now))
-                return await self._tell(kept, kept.key if stays else None, by=principal.subject, now=now)
+                epoch = await self._tell(kept, kept.key if stays else None, by=principal.subject, now=now)
+                await self._note(kept, returns=False)
+                return epoch
 
         return await self._in_force(member_id, scope, write())
 
@@ -105,17 +114,35 @@ class Staff:
         scope = own(principal)
 
         async def write() -> int:
-            async with self._writing:
+            async with self._turns.of(scope.buyer_id or ""):
                 present = await self._demand(member_id, scope, version)
+                await self._note(present, returns=False)
                 return await self._tell(present, None, by=principal.subject, now=now)
 
         is_known = True
         while is_known:
             await self._consent.in_force(await durable(write()), given=0)
-            async with self._writing:  # unless somebody admitted the member again meanwhile
+            async with self._turns.of(scope.buyer_id or ""):  # unless somebody admitted the member again meanwhile
                 is_known = _admitted(await self._ledger.current(), member_id) is not None
                 if not is_known:
                     await self._members.remove(member_id)
+
+    async def sweep(self, *, now: datetime) -> None:
+        """Admit again whom a crash left out while the name was changed; again changes nothing."""
+        await self._consent.check_in_charge()
+        for left in await self._members.returning(EVERYWHERE):
+            async with self._turns.of(left.buyer_id):
+                with contextlib.suppress(NotFound):  # dismissed meanwhile
+                    member = await self._members.get(left.id, Scope(country="", buyer_id=left.buyer_id))
+                    if member.returns:
+                        await self._tell(member, member.key, by="access", now=now)
+                        await self._note(member, returns=False)
+
+    async def _note(self, member: Member, *, returns: bool) -> None:
+        """Note whether the ledger is to be told again of a member."""
+        if member.returns != returns:
+            change = lambda member: msgspec.structs.replace(member, returns=returns)  # noqa: E731
+            await self._members.change(member.id, change)
 
     async def _demand(self, member_id: str, scope: Scope, version: str | None) -> Member:
         """The member, when it is the version that the caller has read."""

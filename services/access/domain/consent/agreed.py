@@ -9,17 +9,24 @@ from services.access.domain.consent.said import About
 class SharingSuspended(About, frozen=True, tag=EntryKind.SHARING_SUSPENDED.value):
     """The agreement ``record_id`` is suspended: nothing is shared between the two for the time being.
 
-    ``sides`` are those who want it so; another entry tells when that changes, and the sharing goes on without any.
+    ``sides`` are those who want it so, and ``reasons`` why, in the same order; another entry tells when that changes,
+    and the sharing goes on without any. ``lifted_by`` is the side that wants it no longer: nothing was suspended then.
     """
 
     sides: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    lifted_by: str = ""
 
     def sealed(self) -> dict[str, str]:
-        """The reason, and the sides."""
-        return {**super().sealed(), "sides": ",".join(self.sides)}
+        """The reasons, and the sides."""
+        values = {**super().sealed(), "sides": ",".join(self.sides)}
+        told = {"reasons": "\n".join(self.reasons), "lifted_by": self.lifted_by}
+        return values | {name: value for name, value in told.items() if value}
 
-    def event(self, epoch: int) -> Event:
-        """The suspension."""
+    def event(self, epoch: int) -> Event | None:
+        """The suspension; none when a side lifted what it wanted and others still want it."""
+        if self.lifted_by:
+            return None
         return SharingSuspendedV1(
             agreement_id=self.record_id, factory_id=self.factory_id, buyer_id=self.buyer_id, epoch=epoch
         )

@@ -7,6 +7,7 @@ import msgspec
 
 from contracts import visibility
 from contracts.access import ENDS, ConsentEntry, EntryKind
+from contracts.errors import Conflict
 from contracts.identity import Scope
 from contracts.ledger import Chain, LedgerKey, NotGenuine
 from services.access.domain.consent.entry import Entry, followed
@@ -14,8 +15,14 @@ from services.access.domain.consent.facts import Fact, GrantGiven
 from services.access.domain.grant import Grant
 
 
-class LedgerBroken(Exception):
-    """The stored ledger is not the one that was written: an entry is missing, doubled or altered."""
+class LedgerBroken(Conflict):
+    """The stored ledger is not the one that was written: an entry is missing, doubled or altered.
+
+    Nothing is decided on it. It may be mended, from a backup for example, so that a message waits for that.
+    """
+
+    status = 503
+    code = "ledger_broken"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
