@@ -112,11 +112,12 @@ class Proxy:
     async def admitted(self, call: Call) -> Principal:
         """Who asks, when it is somebody with a role and what is asked is well-formed; waits for a demanded epoch."""
         try:
-            principal = await self._identity.principal(call.asked.get(b"authorization"), call)
+            principal = await self._identity.principal(
+                call.asked.get(b"authorization"), call, lambda caller: self._limits.asked(caller, call)
+            )
         except NotAuthenticated as error:
             self._limits.failed(error, call)
             raise
-        self._limits.asked(principal, call)
         if call.path.startswith(SCIM):  # a directory keeps staff, and is none
             principal = msgspec.structs.replace(principal, roles=principal.roles & {Role.BUYER_PROVISIONER})
         if not principal.roles:
