@@ -21,7 +21,10 @@ from services.runtime.settings import Settings
 LEEWAY_S: Final = 30
 MOST_TOKEN_CHARACTERS: Final = 16_384
 LONGEST_S: Final = 24 * 3600
-"""A token that is good for longer is not believed: who loses an account would keep it."""
+"""A token that was made for longer is not believed: who loses an account would keep it.
+
+Of one that does not say when it was made (``iat``), what is left of its time counts.
+"""
 
 MOST_KNOWN: Final = 4_096
 """So many verified tokens are remembered; the oldest makes room."""
@@ -201,7 +204,7 @@ class Oidc:
             options={"require": ["exp", "iss", "aud", "sub"]},
         )
         expires_at = int(claims["exp"])
-        if expires_at > time.time() + LONGEST_S + LEEWAY_S:
+        if expires_at - int(claims.get("iat", time.time())) > LONGEST_S + LEEWAY_S:
             raise NotAuthenticated("The token is good for longer than a day.")
         person = self._person(claims)
         callers = _callers(person, claims.get("star_party"))
