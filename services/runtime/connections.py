@@ -11,6 +11,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from contracts.errors import Problem
 
 MOST_HEAD_BYTES: Final = 64 * 1024
+MOST_HEAD_BYTES_OF_THE_GATEWAY: Final = 1024 * 1024
+"""What a buyer may see is in the head: some 15 bytes for a factory, and up to 40 where its id is random."""
+
 HEAD_S: Final = 20.0
 """For so long a connection may stay without a whole head of a request."""
 
@@ -31,6 +34,7 @@ _REFUSED: Final = msgspec.json.encode(
 class CarefulHttp(HttpToolsProtocol):
     """Uvicorn's protocol with limits that its parser and its writing lack."""
 
+    most_head_bytes = MOST_HEAD_BYTES
     _head_timer: asyncio.TimerHandle | None = None
     _write_timer: asyncio.TimerHandle | None = None
     _awaits_head = True
@@ -66,7 +70,7 @@ class CarefulHttp(HttpToolsProtocol):
         super().data_received(data)
         if self._is_in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+            if self._head_bytes > self.most_head_bytes and not self.transport.is_closing():
                 self._refuse_head()
 
     def on_message_begin(self) -> None:
@@ -116,6 +120,9 @@ class CarefulHttp(HttpToolsProtocol):
             self._head_timer = None
 
     def _refuse_head(self) -> None:
+        if self._answering is not None and not self._answering.response_complete:
+            self.transport.abort()  # what is written now would stand in the middle of an answer
+            return
         head = f"content-type: application/problem+json\r\ncontent-length: {len(_REFUSED)}\r\nconnection: close\r\n\r\n"
         self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + head.encode() + _REFUSED)
         self.transport.close()
@@ -134,3 +141,9 @@ class CarefulHttp(HttpToolsProtocol):
             self.transport.abort()  # closing would wait for the other side once more
         else:
             self._watch_writing(left)
+
+
+class BehindTheGateway(CarefulHttp):
+    """The connections of a service, which only the gateway opens: its heads say what the caller may see."""
+
+    most_head_bytes = MOST_HEAD_BYTES_OF_THE_GATEWAY

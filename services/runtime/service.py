@@ -12,7 +12,7 @@ import uvicorn
 
 from contracts.catalogue import listeners
 from services.runtime.bus import Bus, RetryPolicy
-from services.runtime.connections import CarefulHttp
+from services.runtime.connections import BehindTheGateway, CarefulHttp
 from services.runtime.documents import Documents
 from services.runtime.files import Files
 from services.runtime.memory import settle
@@ -140,6 +140,7 @@ async def serve(
     on_ready: Callable[[], None] = lambda: None,
     *,
     sockets: Sequence[socket.socket] = (),
+    http: type[CarefulHttp] = CarefulHttp,
 ) -> None:
     """Answer HTTP until SIGTERM or SIGINT, then let running requests finish within the grace.
 
@@ -154,7 +155,7 @@ async def serve(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
-        http=CarefulHttp,
+        http=http,
     )
     await _Server(config, on_ready).serve(list(sockets) or None)
 
@@ -164,7 +165,7 @@ def run(name: str, make: Make) -> None:
 
     async def main(settings: Settings) -> None:
         async with running(make(settings, deployed_ports(name, settings))) as service:
-            await serve(service.app, settings)
+            await serve(service.app, settings, http=BehindTheGateway)
 
     try:
         settings = Settings.from_environment().deployed()

@@ -224,10 +224,10 @@ async def test_a_download_that_its_reader_holds_up_has_stopped_before_the_gatewa
     answer.close()
 
 
-async def test_two_thousand_factories_fit_into_the_principal(
+async def test_five_thousand_factories_fit_into_the_principal(
     door: Door, service: Scripted, consent: FedConsent
 ) -> None:
-    ids = [str(uuid.uuid4()) for _ in range(2000)]
+    ids = [str(uuid.uuid4()) for _ in range(5_000)]
     for number, factory_id in enumerate(ids):
         consent.give(f"many{number}", factory_id)
     await consent.heard()
