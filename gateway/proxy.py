@@ -10,7 +10,7 @@ from litestar.types import Send
 from opentelemetry import trace
 
 from contracts.answers import CYCLE, FACTORY, KIND
-from contracts.errors import Malformed, NotFound, NotPermitted
+from contracts.errors import NOT_THERE, Malformed, NotFound, NotPermitted
 from contracts.identity import NOTHING_SHARED, Principal, Role
 from contracts.repetitions import KeptAnswer
 from contracts.vocabulary import ReportKind
@@ -87,7 +87,7 @@ class Proxy:
         decision = self._decision(principal)
         shares = decision.shares if decision is not None else {}
         if not all(shares.get(each.kind, NOTHING_SHARED).covers(each.factory_id) for each in kept.named):
-            raise NotFound("There is no such document.")
+            raise NotFound(NOT_THERE)
         with self._guarded(kept.headers, decision) as guard:
             answer = Opened(kept.status, kept.headers, kept.body, is_whole=True, rest=_nothing())
             await self._show(principal, call, route, answer, guard, send)
@@ -181,7 +181,7 @@ class Proxy:
         try:
             guard.subject = _subject(headers)
             if guard.subject is not None and not guard.stands() and self._replica.lease_left_s() > 0:
-                raise NotFound("There is no such document.")
+                raise NotFound(NOT_THERE)
             yield guard
         finally:
             guard.release()

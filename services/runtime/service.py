@@ -12,7 +12,7 @@ import uvicorn
 
 from contracts.catalogue import listeners
 from services.runtime.bus import Bus, RetryPolicy
-from services.runtime.connections import BehindTheGateway, CarefulHttp
+from services.runtime.connections import CarefulHttp
 from services.runtime.documents import Documents
 from services.runtime.files import Files
 from services.runtime.memory import settle
@@ -165,7 +165,7 @@ def run(name: str, make: Make) -> None:
 
     async def main(settings: Settings) -> None:
         async with running(make(settings, deployed_ports(name, settings))) as service:
-            await serve(service.app, settings, http=BehindTheGateway)
+            await serve(service.app, settings)
 
     try:
         settings = Settings.from_environment().deployed()

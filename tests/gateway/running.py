@@ -16,10 +16,11 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from contracts.identity import Role
 from gateway.app import Gateway, make_gateway
+from gateway.connections import RevocableHttp
 from gateway.dev_issuer import DevUser
 from gateway.inprocess import InProcessUpstream
 from gateway.upstream import HttpUpstream, Upstream
-from services.runtime.connections import BehindTheGateway, CarefulHttp
+from services.runtime.connections import CarefulHttp
 from services.runtime.settings import Settings
 from tests.gateway.feed import LEASE_S, FedConsent, KeptReads
 from tests.support.eventually import eventually
@@ -129,7 +130,7 @@ async def _whole(send: Send, status: int, headers: list[tuple[bytes, bytes]], bo
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any, http: type[CarefulHttp] = CarefulHttp) -> AsyncIterator[str]:
+async def serving(app: Any, http: type[CarefulHttp] = RevocableHttp) -> AsyncIterator[str]:
     """An ASGI application on a free port of this machine."""
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
@@ -234,7 +235,7 @@ async def upstream_to(adapter: str, app: ASGIApp) -> AsyncIterator[Upstream]:
     if adapter == "inprocess":
         yield InProcessUpstream(app)
     else:
-        async with serving(app, BehindTheGateway) as url:
+        async with serving(app, CarefulHttp) as url:
             yield HttpUpstream(url)
 
 
