@@ -8,7 +8,7 @@ Refusal
 └── RuleBroken     409  a rule of the programme says no
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -18,6 +18,10 @@ class Refusal(Exception):
 
     status: ClassVar[int] = 409
     code: ClassVar[str] = "refused"
+
+
+NOT_THERE: Final = "There is no such document."
+"""What each 404 on a path with an id says: what is absent and what is out of scope are not to be told apart."""
 
 
 class NotFound(Refusal):

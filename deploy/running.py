@@ -17,6 +17,7 @@ from deploy.demo.people import BUYERS, COUNTRY, FACTORIES, GROUP, PEOPLE, STAFF,
 from deploy.demo.steps import Step, StepFailed
 from deploy.embedded import embedded
 from deploy.terminal import complain, say
+from gateway.connections import RevocableHttp
 from services.runtime.service import serve
 from services.runtime.settings import Environment, InvalidSettings, Settings
 from services.runtime.telemetry import flush_traces, set_up_logs
@@ -63,7 +64,7 @@ async def run_country(settings: Settings, *, with_demo: bool) -> None:
                 if with_demo:
                     loading.append(background.create_task(_load_once(settings.data_folder, url)))
 
-            await serve(country.gateway.app, settings, on_ready, sockets=[listener])
+            await serve(country.gateway.app, settings, on_ready, sockets=[listener], http=RevocableHttp)
             for task in loading:
                 task.cancel()
     flush_traces()
@@ -109,7 +110,7 @@ async def walk(tell: Callable[[Step], None]) -> list[Step]:
         port: int = listener.getsockname()[1]
         settings = Settings(country=COUNTRY, time_zone=TIME_ZONE, data_folder=Path(folder), port=port)
         async with embedded(settings, PEOPLE) as country:
-            server = asyncio.create_task(serve(country.gateway.app, settings, sockets=[listener]))
+            server = asyncio.create_task(serve(country.gateway.app, settings, sockets=[listener], http=RevocableHttp))
             try:
                 async with client_of(f"http://127.0.0.1:{port}", "admin") as admin:
                     return await walk_the_path(admin, tell)

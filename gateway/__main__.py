@@ -5,6 +5,7 @@ import asyncio
 import uvloop
 
 from gateway.app import make_gateway
+from gateway.connections import RevocableHttp
 from gateway.keys import HttpFetch
 from gateway.oidc import Oidc
 from gateway.upstream import HttpUpstream
@@ -39,7 +40,7 @@ async def serve_deployed(settings: Settings) -> None:
     gateway = make_gateway(settings, upstreams, identity=identity)
     await gateway.start()
     try:
-        await serve(gateway.app, settings)
+        await serve(gateway.app, settings, http=RevocableHttp)
     finally:
         await gateway.stop()
 

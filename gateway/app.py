@@ -33,6 +33,7 @@ from gateway.recording import AccessReads, ReadLog, ReadSink
 from gateway.repetition import KEY, Repetitions
 from gateway.replica import Replica, Withdrawn
 from gateway.routes import SCIM, Route, Routes
+from gateway.sampling import drawn
 from gateway.threshold import Threshold
 from gateway.upstream import Upstream, UpstreamDown
 from services.runtime.identity import NotAuthenticated, Signer
@@ -151,6 +152,7 @@ def _composed(
         threshold=Threshold(settings),
         repetitions=repetitions,
         portfolio=Portfolio(proxy, reading, replica),
+        trace_ratio=settings.trace_ratio,
     )
     return Gateway(
         upstreams=upstreams,
@@ -175,7 +177,9 @@ class Application:
         threshold: Threshold,
         repetitions: Repetitions,
         portfolio: Portfolio,
+        trace_ratio: float,
     ) -> None:
+        self._trace_ratio = trace_ratio
         self._threshold = threshold
         self._doors = doors
         self._routes = routes
@@ -191,7 +195,7 @@ class Application:
         elif scope["path"].startswith(QUIET):
             await self._serve(scope, receive, send)
         else:
-            await traced(self._serve, scope, receive, send)  # type: ignore[arg-type]
+            await traced(self._serve, drawn(scope, self._trace_ratio), receive, send)  # type: ignore[arg-type]
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Answer in any case, unless the answer has begun: then an abrupt end says that it is not whole."""

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -64,14 +64,25 @@ class Bindings:
         )
 
     def check(
-        self, binding: Binding, token: str, asking: Asking | None, *, is_dpop: bool, roles: frozenset[Role]
+        self,
+        binding: Binding,
+        token: str,
+        asking: Asking | None,
+        *,
+        is_dpop: bool,
+        roles: frozenset[Role],
+        counted: Callable[[], None],
     ) -> None:
-        """Return when the token may be used in this way; raises ``NotAuthenticated`` and ``TooManyProofs``."""
+        """Return when the token may be used in this way; raises ``NotAuthenticated`` and ``TooManyProofs``.
+
+        ``counted`` is called once for whoever may use it, before anything of the request is remembered, and may refuse.
+        """
         if binding is UNBOUND:
             if is_dpop:
                 raise NotProven("The token is bound to no key: send it as Bearer.", error="invalid_token")
             if self._demand is BoundTokens.BUYERS and roles & _FOR_BUYERS:
                 raise NotProven("A buyer's token must be bound to a key or a certificate.", error="invalid_token")
+            counted()
             return
         if is_dpop != bool(binding.key):
             raise NotProven("The token is bound to a key: send it as DPoP, and no other.", error="invalid_token")
@@ -80,7 +91,9 @@ class Bindings:
         if binding.certificate:
             self._check_certificate(binding.certificate, asking)
         if binding.key:
-            self._proofs.check(asking, token, binding.key)
+            self._proofs.check(asking, token, binding.key, counted)
+        else:
+            counted()
 
     def _check_certificate(self, thumbprint: str, asking: Asking) -> None:
         shown = values(asking, self._certificate_header) if self._certificate_header else []

@@ -1,9 +1,10 @@
 """The gateway's own addresses: the page, the API document, health, and in an embedded run the development issuer."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -19,6 +20,9 @@ from services.runtime.http import CHECK_TIMEOUT_S, Check, Health
 
 Door = Callable[[str, Body], Awaitable[Answer]]
 """Answers a method at one address."""
+
+KNOWN_FOR_S: Final = 1.0
+"""For so long it stays known whether the gateway is ready: anybody may ask, and each check asks every service."""
 
 _MOST_TOKEN_REQUEST_BYTES = 4096
 
@@ -41,6 +45,8 @@ class Doors:
     ) -> None:
         self._checks: dict[str, Check] = {name: partial(check, upstream) for name, upstream in upstreams.items()}
         self._checks |= {"consent": follower.check, "issuer": identity.keys.check}
+        self._checking: asyncio.Task[Answer] | None = None
+        self._checked_at = float("-inf")
         self._issuer = issuer
         public = Answer(200, msgspec.json.encode(document), headers=guarded(caching=b"public, max-age=300"))
         self._doors: dict[str, Door] = {
@@ -63,8 +69,16 @@ class Doors:
     async def _ready(self, method: str, _: Body) -> Answer:
         if method not in {"GET", "HEAD"}:
             return _not_allowed(b"GET, HEAD")
+        is_known = time.monotonic() - self._checked_at <= KNOWN_FOR_S
+        if self._checking is None or (self._checking.done() and not is_known):
+            self._checking = asyncio.create_task(self._checked(), name="readiness")
+        return await asyncio.shield(self._checking)
+
+    async def _checked(self) -> Answer:
+        """Ask every part; whoever asks meanwhile, or just after, gets this answer as well."""
         reasons = await asyncio.gather(*(_failure(check) for check in self._checks.values()))
         failing = {name: reason for name, reason in zip(self._checks, reasons, strict=True) if reason}
+        self._checked_at = time.monotonic()
         return json_answer(Health("not_ready" if failing else "ready", failing), status=503 if failing else 200)
 
     async def _token(self, method: str, body: Body) -> Answer:

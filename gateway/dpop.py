@@ -146,10 +146,11 @@ class Proofs:
         self._clock = clock
         self._seen = Seen(OLDEST_S + SKEW_S)
 
-    def check(self, asking: Asking, token: str, thumbprint: str) -> None:
+    def check(self, asking: Asking, token: str, thumbprint: str, counted: Callable[[], None] = lambda: None) -> None:
         """Return when the request carries a fresh proof of the key with this thumbprint.
 
-        Raises ``NotProven`` and ``TooManyProofs``.
+        ``counted`` may refuse a proof that is right before it is remembered, so that nobody fills the memory alone.
+        Raises ``NotProven``, ``TooManyProofs``, and whatever ``counted`` raises.
         """
         shown = values(asking, b"dpop")
         if len(shown) != 1 or len(shown[0]) > MOST_PROOF_CHARACTERS:
@@ -172,6 +173,7 @@ class Proofs:
         told = claims["jti"]
         if not isinstance(told, str) or not told:
             raise NotProven("The DPoP proof cannot be believed.")
+        counted()
         if not self._seen.is_first(hashlib.sha256(f"{thumbprint}\n{told}".encode()).digest()):
             raise NotProven("The DPoP proof was shown before.")
 

@@ -5,13 +5,12 @@ import re
 from typing import Final
 
 from contracts.errors import Malformed, Refusal
-from gateway.replica import Replica, boot_clock
+from gateway.replica import Replica
 
 AT_LEAST: Final = b"at-least-epoch"
 EPOCH: Final = b"star-epoch"
 LONGEST_S: Final = 2.0
 
-_LOOKS_EVERY_S: Final = 0.01
 _NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
@@ -39,8 +38,9 @@ class Epochs:
             return
         if not _NUMBER.fullmatch(demanded):
             raise Malformed("At-Least-Epoch is the number of an epoch.")
-        ends = boot_clock() + self._longest_s
-        while self._replica.fold.epoch < int(demanded):
-            if boot_clock() >= ends:
-                raise EpochNotReached("This gateway has not heard of that epoch; ask again in a moment.")
-            await asyncio.sleep(_LOOKS_EVERY_S)
+        try:
+            async with asyncio.timeout(self._longest_s):
+                while self._replica.fold.epoch < int(demanded):
+                    await self._replica.news()
+        except TimeoutError:
+            raise EpochNotReached("This gateway has not heard of that epoch; ask again in a moment.") from None

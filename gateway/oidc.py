@@ -3,13 +3,13 @@
 import hashlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import jwt
 import msgspec
 
-from contracts.errors import Malformed, NotPermitted
+from contracts.errors import Malformed, NotPermitted, Refusal
 from contracts.identifiers import ID_PATTERN
 from contracts.identity import ASSIGNABLE, STAFF, Principal, Role
 from gateway.binding import Binding, Bindings
@@ -21,7 +21,10 @@ from services.runtime.settings import Settings
 LEEWAY_S: Final = 30
 MOST_TOKEN_CHARACTERS: Final = 16_384
 LONGEST_S: Final = 24 * 3600
-"""A token that is good for longer is not believed: who loses an account would keep it."""
+"""A token that was made for longer is not believed: who loses an account would keep it.
+
+Of one that does not say when it was made (``iat``), what is left of its time counts.
+"""
 
 MOST_KNOWN: Final = 4_096
 """So many verified tokens are remembered; the oldest makes room."""
@@ -62,10 +65,10 @@ class PartyRoleNeeded(NotPermitted):
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """Whom a verified token names by party, what it is bound to, which key verified it, and when it is over."""
+    """Whom a verified token names, by party, what it is bound to, which key verified it, and when it is over."""
 
+    person: Principal
     callers: Mapping[str, Principal]
-    roles: frozenset[Role]
     binding: Binding
     key_id: str
     key: Key
@@ -131,9 +134,15 @@ class Oidc:
             member_claim=settings.member_claim,
         )
 
-    async def principal(self, authorization: str | None, asking: Asking | None = None) -> Principal:
+    async def principal(
+        self,
+        authorization: str | None,
+        asking: Asking | None = None,
+        counted: Callable[[Principal], None] = lambda _: None,
+    ) -> Principal:
         """The caller named by an ``Authorization`` header, for the party that the rest of the request names.
 
+        ``counted`` hears of each request with a good token, also when it names no party of the caller's; it may refuse.
         Raises ``NotAuthenticated``, ``PartyNeeded``, ``NotYourParty`` and ``PartyRoleNeeded``, ``IssuerUnreachable``
         when the token's key is unknown and cannot be asked for, and ``TooManyProofs``.
         """
@@ -150,8 +159,18 @@ class Oidc:
                 self._remember(digest, known)
         except _BROKEN:
             raise NotAuthenticated("The token cannot be believed.") from None
-        self._bindings.check(known.binding, token, asking, is_dpop=is_dpop, roles=known.roles)
-        return known.caller(asking)
+        callers: list[Principal] = []
+
+        def is_good() -> None:
+            try:
+                callers.append(known.caller(asking))
+            except Refusal:
+                counted(known.person)
+                raise
+            counted(callers[0])
+
+        self._bindings.check(known.binding, token, asking, is_dpop=is_dpop, roles=known.person.roles, counted=is_good)
+        return callers[0]
 
     async def stop(self) -> None:
         """Let go of every resource."""
@@ -185,35 +204,41 @@ class Oidc:
             options={"require": ["exp", "iss", "aud", "sub"]},
         )
         expires_at = int(claims["exp"])
-        if expires_at > time.time() + LONGEST_S + LEEWAY_S:
+        if expires_at - int(claims.get("iat", time.time())) > LONGEST_S + LEEWAY_S:
             raise NotAuthenticated("The token is good for longer than a day.")
-        return _Known(self._callers(claims), _roles(claims), Binding.of(claims), key_id, key, expires_at)
+        person = self._person(claims)
+        callers = _callers(person, claims.get("star_party"))
+        return _Known(person, callers, Binding.of(claims), key_id, key, expires_at)
 
-    def _callers(self, claims: Mapping[str, Any]) -> dict[str, Principal]:
-        """The person as each party it speaks for, and for the programme or for none.
-
-        One request is made for the programme or for one party: who sees the country as an advisor is not asked under
-        the lease, the record and the membership by which a buyer is.
-        """
+    def _person(self, claims: Mapping[str, Any]) -> Principal:
+        """Who the token is about, with every role and for no party; raises ``ValueError``."""
         subject, name, user_name = claims["sub"], claims.get("name"), claims.get(self._member_claim)
         if not isinstance(subject, str) or not 0 < len(subject) <= 255:
             raise ValueError("sub")
-        person = Principal(
+        return Principal(
             subject=subject,
             name=name[:200] if isinstance(name, str) else subject,
             roles=_roles(claims),
             country=self._country,
             user_name=user_name if isinstance(user_name, str) else "",
         )
-        is_both = bool(person.roles & STAFF and person.roles & OF_PARTIES)
-        spoken_for = _spoken_for(claims.get("star_party"), person.roles - STAFF if is_both else person.roles)
-        callers = {
-            party_id: msgspec.structs.replace(person, party_id=party_id, roles=roles)
-            for party_id, roles in spoken_for.items()
-        }
-        if is_both:
-            callers[_PROGRAMME] = msgspec.structs.replace(person, roles=person.roles - OF_PARTIES)
-        return callers or {_PROGRAMME: person}
+
+
+def _callers(person: Principal, claim: object) -> dict[str, Principal]:
+    """The person as each party it speaks for, and for the programme or for none; raises ``ValueError``.
+
+    One request is made for the programme or for one party: who sees the country as an advisor is not asked under the
+    lease, the record and the membership by which a buyer is.
+    """
+    is_both = bool(person.roles & STAFF and person.roles & OF_PARTIES)
+    spoken_for = _spoken_for(claim, person.roles - STAFF if is_both else person.roles)
+    callers = {
+        party_id: msgspec.structs.replace(person, party_id=party_id, roles=roles)
+        for party_id, roles in spoken_for.items()
+    }
+    if is_both:
+        callers[_PROGRAMME] = msgspec.structs.replace(person, roles=person.roles - OF_PARTIES)
+    return callers or {_PROGRAMME: person}
 
 
 def _roles(claims: Mapping[str, Any]) -> frozenset[Role]:

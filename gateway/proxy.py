@@ -10,7 +10,7 @@ from litestar.types import Send
 from opentelemetry import trace
 
 from contracts.answers import CYCLE, FACTORY, KIND
-from contracts.errors import Malformed, NotFound, NotPermitted
+from contracts.errors import NOT_THERE, Malformed, NotFound, NotPermitted
 from contracts.identity import NOTHING_SHARED, Principal, Role
 from contracts.repetitions import KeptAnswer
 from contracts.vocabulary import ReportKind
@@ -87,7 +87,7 @@ class Proxy:
         decision = self._decision(principal)
         shares = decision.shares if decision is not None else {}
         if not all(shares.get(each.kind, NOTHING_SHARED).covers(each.factory_id) for each in kept.named):
-            raise NotFound("There is no such document.")
+            raise NotFound(NOT_THERE)
         with self._guarded(kept.headers, decision) as guard:
             answer = Opened(kept.status, kept.headers, kept.body, is_whole=True, rest=_nothing())
             await self._show(principal, call, route, answer, guard, send)
@@ -112,11 +112,12 @@ class Proxy:
     async def admitted(self, call: Call) -> Principal:
         """Who asks, when it is somebody with a role and what is asked is well-formed; waits for a demanded epoch."""
         try:
-            principal = await self._identity.principal(call.asked.get(b"authorization"), call)
+            principal = await self._identity.principal(
+                call.asked.get(b"authorization"), call, lambda caller: self._limits.asked(caller, call)
+            )
         except NotAuthenticated as error:
             self._limits.failed(error, call)
             raise
-        self._limits.asked(principal, call)
         if call.path.startswith(SCIM):  # a directory keeps staff, and is none
             principal = msgspec.structs.replace(principal, roles=principal.roles & {Role.BUYER_PROVISIONER})
         if not principal.roles:
@@ -180,7 +181,7 @@ class Proxy:
         try:
             guard.subject = _subject(headers)
             if guard.subject is not None and not guard.stands() and self._replica.lease_left_s() > 0:
-                raise NotFound("There is no such document.")
+                raise NotFound(NOT_THERE)
             yield guard
         finally:
             guard.release()

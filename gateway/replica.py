@@ -81,6 +81,7 @@ class Replica:
         self._shares: dict[str, tuple[int, date, Shares]] = {}
         self._owned: dict[str, Decision] = {}
         self._guards: set[Guard] = set()
+        self._news = asyncio.Event()
 
     def lease_left_s(self) -> float:
         """For how long the gateway may still decide; 0 or less without a lease."""
@@ -91,8 +92,15 @@ class Replica:
         for entry in answer.entries:
             if entry.epoch > self.fold.epoch:
                 self.fold.apply(entry)
+        if answer.entries:
+            self._news.set()
+            self._news = asyncio.Event()
         if answer.lease_s > 0 and self.fold.epoch == answer.epoch:
             self._lease_ends = max(self._lease_ends, sent_at + answer.lease_s * (1 - CLOCK_DRIFT))
+
+    async def news(self) -> None:
+        """Return when something new has come from the ledger."""
+        await self._news.wait()
 
     def forget(self) -> None:
         """Begin again at the first entry, without a lease."""

@@ -1,27 +1,21 @@
 """HTTP connections that end when the other side dawdles: heads have a length and a time, answers must be taken."""
 
 import asyncio
-import socket
 from typing import Final
 
 import msgspec
-from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from contracts.errors import Problem
 
-MOST_HEAD_BYTES: Final = 64 * 1024
+MOST_HEAD_BYTES: Final = 1024 * 1024
+"""What the caller may see is in the head of what a service is asked: up to 40 bytes for each thing."""
 HEAD_S: Final = 20.0
 """For so long a connection may stay without a whole head of a request."""
 
 STALLED_S: Final = 60.0
 """For so long the other side may take nothing of what is sent to it."""
-
-MOST_BUFFERED_BYTES: Final = 16 * 1024
-"""Whoever goes on sending beyond this waits until all of it has left the process."""
-
-MOST_UNSENT_BYTES: Final = 64 * 1024
-"""So much may lie in the kernel without having been sent: what lies there cannot be taken back."""
 
 _REFUSED: Final = msgspec.json.encode(
     Problem(title="Too large", status=431, detail="The head of the request is too long.", code="head_too_large")
@@ -31,6 +25,7 @@ _REFUSED: Final = msgspec.json.encode(
 class CarefulHttp(HttpToolsProtocol):
     """Uvicorn's protocol with limits that its parser and its writing lack."""
 
+    most_head_bytes = MOST_HEAD_BYTES
     _head_timer: asyncio.TimerHandle | None = None
     _write_timer: asyncio.TimerHandle | None = None
     _awaits_head = True
@@ -39,13 +34,8 @@ class CarefulHttp(HttpToolsProtocol):
     _answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Keep little behind what the other side takes, and begin to wait for a head."""
+        """Begin to wait for a head."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=MOST_BUFFERED_BYTES, low=0)
-        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # where the kernel knows it
-            transport.get_extra_info("socket").setsockopt(
-                socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MOST_UNSENT_BYTES
-            )
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -66,7 +56,7 @@ class CarefulHttp(HttpToolsProtocol):
         super().data_received(data)
         if self._is_in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+            if self._head_bytes > self.most_head_bytes and not self.transport.is_closing():
                 self._refuse_head()
 
     def on_message_begin(self) -> None:
@@ -96,15 +86,8 @@ class CarefulHttp(HttpToolsProtocol):
         super().resume_writing()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        async def answered(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-            try:
-                await app(scope, receive, send)
-            finally:
-                if cycle.response_started and not cycle.response_complete:
-                    self.transport.abort()  # closing would first send what is left of an answer that was broken off
-
         self._answering = cycle
-        super()._start_asgi_task(cycle, answered)
+        super()._start_asgi_task(cycle, app)
 
     def _wait_for_head(self) -> None:
         if self._head_timer is None:
@@ -116,6 +99,9 @@ class CarefulHttp(HttpToolsProtocol):
             self._head_timer = None
 
     def _refuse_head(self) -> None:
+        if self._answering is not None and not self._answering.response_complete:
+            self.transport.abort()  # what is written now would stand in the middle of an answer
+            return
         head = f"content-type: application/problem+json\r\ncontent-length: {len(_REFUSED)}\r\nconnection: close\r\n\r\n"
         self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + head.encode() + _REFUSED)
         self.transport.close()

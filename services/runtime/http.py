@@ -17,7 +17,7 @@ from litestar.params import Dependency, Parameter
 from litestar.types import ControllerRouterHandler, Guard
 from opentelemetry import trace
 
-from contracts.errors import NotFound, NotPermitted, Problem, Refusal
+from contracts.errors import NOT_THERE, NotFound, NotPermitted, Problem, Refusal
 from contracts.identity import Principal
 from contracts.permissions import Permission, may
 from services.runtime.documents import InvalidCursor
@@ -41,9 +41,6 @@ CHECK_TIMEOUT_S = 3.0
 MAX_BODY_BYTES = 2 * 1024 * 1024
 RETRY_AFTER_S = 2
 PROBLEM = "application/problem+json"
-NOT_THERE = "There is no such document."
-"""The one detail of each 404 on a path with an id."""
-
 TITLES = {
     400: "Malformed request",
     401: "Not authenticated",

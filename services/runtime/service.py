@@ -140,6 +140,7 @@ async def serve(
     on_ready: Callable[[], None] = lambda: None,
     *,
     sockets: Sequence[socket.socket] = (),
+    http: type[CarefulHttp] = CarefulHttp,
 ) -> None:
     """Answer HTTP until SIGTERM or SIGINT, then let running requests finish within the grace.
 
@@ -154,7 +155,7 @@ async def serve(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
-        http=CarefulHttp,
+        http=http,
     )
     await _Server(config, on_ready).serve(list(sockets) or None)
 

@@ -16,6 +16,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from contracts.identity import Role
 from gateway.app import Gateway, make_gateway
+from gateway.connections import RevocableHttp
 from gateway.dev_issuer import DevUser
 from gateway.inprocess import InProcessUpstream
 from gateway.upstream import HttpUpstream, Upstream
@@ -129,11 +130,11 @@ async def _whole(send: Send, status: int, headers: list[tuple[bytes, bytes]], bo
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:
+async def serving(app: Any, http: type[CarefulHttp] = RevocableHttp) -> AsyncIterator[str]:
     """An ASGI application on a free port of this machine."""
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, http=CarefulHttp)
+    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, http=http)
     server = uvicorn.Server(config)
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
@@ -234,7 +235,7 @@ async def upstream_to(adapter: str, app: ASGIApp) -> AsyncIterator[Upstream]:
     if adapter == "inprocess":
         yield InProcessUpstream(app)
     else:
-        async with serving(app) as url:
+        async with serving(app, CarefulHttp) as url:
             yield HttpUpstream(url)
 
 

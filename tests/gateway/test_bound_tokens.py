@@ -139,14 +139,14 @@ async def test_a_request_for_two_parties_is_for_none() -> None:
 
 
 @contextlib.asynccontextmanager
-async def door(folder: Path, service: Scripted) -> AsyncIterator[Door]:
+async def door(folder: Path, service: Scripted, **settings: object) -> AsyncIterator[Door]:
     """A gateway that demands bound tokens of buyers, behind a proxy at ``URL``."""
     consent = FedConsent()
     consent.give("g1", "f1")
     identity = an_oidc(demand=BoundTokens.BUYERS)
     async with (
         upstream_to("inprocess", service) as upstream,
-        a_gateway(folder, everywhere(upstream), consent, identity=identity, dev_users=None) as found,
+        a_gateway(folder, everywhere(upstream), consent, identity=identity, dev_users=None, settings=settings) as found,
     ):
         yield found
 
@@ -161,6 +161,17 @@ async def test_a_real_gateway_takes_a_proven_token_once_and_keeps_the_proof_to_i
     assert (first.status, again.status) == (200, 401)
     assert again.json()["code"] == "not_proven"
     assert [sorted(seen.headers.keys() & {"dpop", "client-cert"}) for seen in service.seen] == [[]]
+
+
+async def test_the_proofs_of_who_asks_too_often_are_not_remembered(tmp_path: Path) -> None:
+    machine, statuses = Machine(), []
+    shown = machine.token()
+    async with door(tmp_path, Scripted(), rate_per_s=0.01, rate_burst=2) as gateway:
+        for _ in range(5):
+            headers = {"authorization": f"DPoP {shown}", "dpop": machine.proof(shown)}
+            statuses.append((await gateway.ask("GET", "/api/v1/reports", headers=headers)).status)
+        remembered = len(gateway.gateway._identity._bindings._proofs._seen)
+    assert (statuses, remembered) == ([200, 200, 429, 429, 429], 2)
 
 
 async def test_a_real_gateway_refuses_a_plain_token_of_a_buyer_and_says_what_it_takes(tmp_path: Path) -> None:

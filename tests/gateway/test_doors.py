@@ -1,14 +1,18 @@
 """The gateway's own addresses: the page, the document, health, and the development issuer where it is allowed."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import jwt
 import msgspec
 import pytest
 
+from gateway import doors
 from gateway.app import make_gateway
+from gateway.inprocess import InProcessUpstream
 from services.runtime.settings import Environment, InvalidSettings
 from tests.gateway.feed import FedConsent
 from tests.gateway.running import DOCUMENT, USERS, Door, Scripted, a_gateway, everywhere, gateway_settings, upstream_to
@@ -75,6 +79,24 @@ async def test_the_gateway_is_live_and_ready(door: Door) -> None:
         return (await door.ask("GET", "/health/ready")).status == 200
 
     await eventually(is_ready, saying="the gateway is ready")
+
+
+async def test_many_who_ask_whether_the_gateway_is_ready_have_each_service_asked_once(
+    consent: FedConsent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors, "KNOWN_FOR_S", 60.0)
+    asked: list[str] = []
+
+    async def service(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        await Scripted()(scope, receive, send)
+
+    async with a_gateway(tmp_path, everywhere(InProcessUpstream(service)), consent) as door:
+        await consent.heard()
+        at_once = await asyncio.gather(*(door.ask("GET", "/health/ready") for _ in range(20)))
+        after = await door.ask("HEAD", "/health/ready")
+        assert {got.status for got in (*at_once, after)} == {200}
+        assert asked == ["/health/ready"] * 5
 
 
 async def test_readiness_names_what_is_missing(door: Door, consent: FedConsent) -> None:

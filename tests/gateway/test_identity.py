@@ -122,6 +122,8 @@ FORGERIES: dict[str, Callable[[], str]] = {
     "over": lambda: token(exp=NOW - 600),
     "never over": lambda: token(exp=...),
     "over in years": lambda: token(exp=NOW + 2 * 365 * 86_400),
+    "made a month ago, over in an hour": lambda: token(iat=NOW - 30 * 86_400, exp=NOW + 3_600),
+    "made at no time": lambda: token(iat="yesterday"),
     "over at a word": lambda: token(exp="tomorrow"),
     "over at infinity": lambda: crafted({"alg": "RS256", "kid": "rsa"}, exp=float("inf")),
     "not yet": lambda: token(nbf=NOW + 36_000),
@@ -162,6 +164,13 @@ async def test_a_true_token_is_believed(oidc: Oidc, key: Any, algorithm: str, ki
 
 async def test_one_of_several_audiences_is_enough(oidc: Oidc) -> None:
     assert (await oidc.principal(f"Bearer {token(aud=['other', 'star'])}")).subject == "u1"
+
+
+async def test_a_token_that_says_when_it_was_made_is_good_for_a_day(oidc: Oidc) -> None:
+    now = int(time.time())
+    assert (await oidc.principal(f"Bearer {token(iat=now - 23 * 3_600, exp=now + 3_600)}")).subject == "u1"
+    with pytest.raises(NotAuthenticated):
+        await oidc.principal(f"Bearer {token(iat=now - 24 * 3_600, exp=now + 3_600)}")
 
 
 async def test_clocks_may_differ_a_little(oidc: Oidc) -> None:

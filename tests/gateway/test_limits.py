@@ -69,6 +69,11 @@ async def test_one_caller_s_haste_is_not_another_s(door: Door) -> None:
     assert (await door.ask("GET", "/api/v1/reports", "factory")).status == 200
 
 
+async def test_who_names_no_party_of_its_own_is_counted_as_well(door: Door) -> None:
+    got = [await door.ask("GET", "/api/v1/reports", "factory", headers={"star-party": "f9"}) for _ in range(4)]
+    assert [each.status for each in got] == [403, 403, 403, 429]
+
+
 async def test_the_people_of_a_buyer_share_its_bucket(door: Door) -> None:
     for _ in range(3):
         assert (await door.ask("GET", "/api/v1/reports", "buyer")).status == 200

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.upstream import HttpUpstream
 from tests.gateway.feed import FedConsent
-from tests.gateway.running import Door, Scripted, a_gateway, everywhere, upstream_to
+from tests.gateway.running import Door, Scripted, a_following_gateway, a_gateway, everywhere, upstream_to
 from tests.support.eventually import eventually, until_still
 
 MB = 1024 * 1024
@@ -77,6 +77,17 @@ async def test_one_trace_goes_through(door: Door, service: Scripted) -> None:
     got = await door.ask("GET", "/api/v1/factories", "admin", headers={"traceparent": parent})
     assert got.headers["trace-id"] == "0af7651916cd43dd8448eb211c80319c"
     assert service.seen[0].headers["traceparent"].split("-")[1] == "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.mark.parametrize(("ratio", "mark"), [(0.0, "00"), (1.0, "01")])
+async def test_a_caller_does_not_say_whether_its_trace_is_kept(tmp_path: Path, ratio: float, mark: str) -> None:
+    service, settings = Scripted(), {"trace_ratio": ratio}
+    async with a_following_gateway("inprocess", service, FedConsent(), tmp_path, settings=settings) as door:
+        for told in ("01", "00"):
+            parent = f"00-0af7651916cd43dd0000000000000001-b7ad6b7169203331-{told}"
+            await door.ask("GET", "/api/v1/factories", "admin", headers={"traceparent": parent})
+    marks = {(seen.headers["traceparent"].split("-")[1], seen.headers["traceparent"][-2:]) for seen in service.seen}
+    assert marks == {("0af7651916cd43dd0000000000000001", mark)}
 
 
 async def test_a_body_is_streamed_up_as_it_arrives(door: Door, service: Scripted) -> None:

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from contracts.access import ConsentAnswer
+from gateway.connections import MOST_BUFFERED_BYTES, MOST_UNSENT_BYTES
 from gateway.replica import MOST_AT_ONCE, Replica, boot_clock
-from services.runtime.connections import MOST_BUFFERED_BYTES, MOST_UNSENT_BYTES
 from tests.gateway.feed import FedConsent
 from tests.gateway.running import Door, Scripted, a_following_gateway
 

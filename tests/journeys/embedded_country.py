@@ -3,6 +3,7 @@
 import uvloop
 
 from deploy.embedded import embedded
+from gateway.connections import RevocableHttp
 from services.runtime.service import serve
 from services.runtime.settings import Settings
 from services.runtime.telemetry import flush_traces, set_up_logs
@@ -13,7 +14,7 @@ async def main() -> None:
     settings = Settings.from_environment()
     set_up_logs("embedded", settings.log_level)
     async with embedded(settings, EVERYBODY) as country:
-        await serve(country.gateway.app, settings)
+        await serve(country.gateway.app, settings, http=RevocableHttp)
 
 
 if __name__ == "__main__":

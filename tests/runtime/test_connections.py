@@ -19,13 +19,19 @@ GONE: list[str] = []
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Reads the body, then answers: ``/long`` with 60 MB, ``/waits`` when its caller left, anything else briefly."""
+    """Reads the body, then answers: ``/long`` with 60 MB, ``/waits`` when its caller left, anything else briefly.
+
+    ``/begins`` begins, and does not go on before its caller left.
+    """
     while (await receive()).get("more_body"):
         pass
     if scope["path"] == "/waits":
         assert (await receive())["type"] == "http.disconnect"
         GONE.append(scope["path"])
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    if scope["path"] == "/begins":
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        await receive()
     if scope["path"] == "/long":
         for _ in range(960):
             await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
@@ -111,6 +117,18 @@ async def test_a_head_that_is_too_long_is_refused_before_it_ends(address: tuple[
             await asyncio.sleep(0)
         answer = await ended(reader)
         assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
+
+
+async def test_a_head_that_is_too_long_never_stands_in_the_middle_of_an_answer(address: tuple[str, int]) -> None:
+    async with connected(address) as (reader, writer):
+        writer.write(b"GET /begins HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await reader.readuntil(b"begun")).startswith(b"HTTP/1.1 200 ")
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nlong: " + b"x" * MOST_HEAD_BYTES)
+        rest = b""
+        with contextlib.suppress(ConnectionError):
+            while chunk := await reader.read(1024):
+                rest += chunk
+        assert rest == b"\r\n"  # which ends the piece that had begun
 
 
 async def test_a_body_may_take_longer_than_a_head(address: tuple[str, int]) -> None:
