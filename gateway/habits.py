@@ -110,9 +110,10 @@ PORTFOLIO: Final[Document] = {
     "summary": "Download everything that is shared with the buyer",
     "description": (
         "What factories share with the buyer just now comes as one ZIP file: each report as JSON and PDF, each "
-        "improvement plan as JSON, `index.csv`, and last `manifest.json`, which names every file and whether it is "
-        "here. What was withdrawn before its turn is left out. What is withdrawn while it is being sent breaks the "
-        "download off: an archive without its end is not whole. Every document in it is put on record as a read."
+        "improvement plan and each progress report as JSON, `index.csv`, and last `manifest.json`, which names every "
+        "file and whether it is here. What was withdrawn before its turn is left out. What is withdrawn while it is "
+        "being sent breaks the download off: an archive without its end is not whole. Every document in it is put on "
+        "record as a read, and what its lists name as listed."
     ),
     "operationId": "DownloadPortfolio",
     "parameters": [
