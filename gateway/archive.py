@@ -1,8 +1,9 @@
 """A ZIP file that is written while it is sent: each entry's bytes are handed on as soon as they are there."""
 
+import contextlib
 import io
 import zipfile
-from collections.abc import Generator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final, Self
 
@@ -41,16 +42,26 @@ class Archive:
         self._zip = zipfile.ZipFile(self._outbox, "w", allowZip64=True)
         self._at = at.timetuple()[:6]
 
-    def add(self, path: str, content: bytes, *, is_text: bool) -> Generator[bytes, None, None]:
-        """Add a file; gives the bytes to send, as they come about. Close the iterator before anything else is added."""
+    @contextlib.contextmanager
+    def file(self, path: str, *, is_text: bool) -> Iterator[Callable[[bytes], Iterator[bytes]]]:
+        """A file in it, as long as the context lasts: what it is given it gives back as the bytes to send.
+
+        Ask ``taken`` for what ends the file.
+        """
         info = zipfile.ZipInfo(path, self._at)
         info.compress_type = zipfile.ZIP_DEFLATED if is_text else zipfile.ZIP_STORED
-        info.file_size = len(content)
         with self._zip.open(info, "w") as file:
-            for start in range(0, len(content), PIECE):
-                file.write(content[start : start + PIECE])
-                yield self._outbox.taken()
-        yield self._outbox.taken()
+
+            def given(content: bytes) -> Iterator[bytes]:
+                for start in range(0, len(content), PIECE):
+                    file.write(content[start : start + PIECE])
+                    yield self.taken()
+
+            yield given
+
+    def taken(self) -> bytes:
+        """What is to be sent and was not given back yet."""
+        return self._outbox.taken()
 
     def __enter__(self) -> Self:
         return self
@@ -58,7 +69,7 @@ class Archive:
     def __exit__(self, *_: object) -> None:
         self._zip.close()
 
-    def end(self) -> Generator[bytes, None, None]:
+    def end(self) -> bytes:
         """The directory at the end; without it no reader takes the archive for whole."""
         self._zip.close()
-        yield self._outbox.taken()
+        return self.taken()

@@ -3,11 +3,12 @@
 A nested object becomes one column per property, named with dots. A list, a map, or anything whose shape is left open
 is one column that holds JSON. Null is an empty cell. Text that a spreadsheet would run as a formula gets an
 apostrophe in front. Rows end in CR LF, quoting is that of RFC 4180, the encoding is UTF-8, the first row names the
-columns.
+columns. What a list tells beside its items goes into a header, as a table has no place for it.
 """
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ Path = tuple[str, ...]
 
 
 class PageEnd(msgspec.Struct):
-    """The one thing of a page that is needed to go on; the rest is skipped unread."""
+    """The one thing of a list that is needed to go on; the rest is skipped unread."""
 
     next_cursor: str | None = None
 
@@ -34,14 +35,34 @@ class _Page(msgspec.Struct):
 
 
 def columns_of(document: Mapping[str, Any], operation: Mapping[str, Any]) -> tuple[Path, ...] | None:
-    """The columns of an operation that answers pages (``items`` and ``next_cursor``), ``None`` for any other one."""
-    schemas: Mapping[str, Any] = document.get("components", {}).get("schemas", {})
-    content = operation.get("responses", {}).get("200", {}).get("content", {})
-    page = resolved(content.get(JSON, {}).get("schema", {}), schemas)
-    properties = page.get("properties", {})
-    if not properties.keys() >= _PAGE:
+    """The columns of an operation that answers a list (an object with ``items``), ``None`` for any other one."""
+    properties, schemas = _answered(document, operation)
+    if not _is_list(properties):
         return None
     return tuple(_leaves(properties["items"].get("items", {}), schemas, (), frozenset()))
+
+
+def beside_of(document: Mapping[str, Any], operation: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of what an operation that answers a list tells beside its items and the way on."""
+    properties, _ = _answered(document, operation)
+    return tuple(name for name in properties if name not in _PAGE) if _is_list(properties) else ()
+
+
+def beside(names: Sequence[str], page: bytes) -> bytes:
+    """What a page tells under these names, as a JSON object in ASCII; raises ``msgspec.DecodeError``."""
+    told = msgspec.json.decode(page, type=dict[str, msgspec.Raw])
+    return json.dumps({name: msgspec.json.decode(told[name]) for name in names if name in told}).encode()
+
+
+def _is_list(properties: Mapping[str, Any]) -> bool:
+    return bool(properties.get("items", {}).get("type") == "array")
+
+
+def _answered(document: Mapping[str, Any], operation: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The properties of what an operation answers, and the schemas of the document."""
+    schemas: Mapping[str, Any] = document.get("components", {}).get("schemas", {})
+    content = operation.get("responses", {}).get("200", {}).get("content", {})
+    return resolved(content.get(JSON, {}).get("schema", {}), schemas).get("properties", {}), schemas
 
 
 def resolved(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:

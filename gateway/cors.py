@@ -19,7 +19,7 @@ ASKED: Final = (
 )
 TOLD: Final = (
     b"content-disposition, deprecation, dpop-nonce, etag, idempotency-replayed, link, ratelimit, ratelimit-policy, "
-    b"retry-after, star-epoch, sunset, trace-id, www-authenticate"
+    b"retry-after, star-epoch, star-page, sunset, trace-id, www-authenticate"
 )
 PREFLIGHT_S: Final = b"600"
 """For so long a browser need not ask again whether it may ask."""

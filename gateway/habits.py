@@ -1,10 +1,10 @@
 """What the gateway adds to every operation of the public document: the headers it reads and writes, and tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from contracts.repetitions import KEY_PATTERN
-from gateway.columns import columns_of
+from gateway.columns import beside_of, columns_of
 
 Document = dict[str, Any]
 
@@ -29,7 +29,7 @@ PARAMETERS: Final[Mapping[str, Document]] = {
     "Format": {
         "name": "format",
         "in": "query",
-        "description": "`csv` gives the items as a table, like `Accept: text/csv`; the page goes on at `Link`.",
+        "description": "`csv` gives the items as a table, like `Accept: text/csv`; it goes on at `Link`.",
         "required": False,
         "schema": {"type": "string", "enum": ["json", "csv"]},
     },
@@ -64,6 +64,12 @@ HEADERS: Final[Mapping[str, Document]] = {
     "StarEpoch": {
         "description": "To buyers: how far the consent ledger was known when this was answered",
         "schema": {"type": "integer"},
+    },
+    "StarPage": {
+        "description": (
+            "Of a list as a table: what the JSON form tells beside `items` and `next_cursor`, as a JSON object in ASCII"
+        ),
+        "schema": _TEXT,
     },
     "Sunset": {"description": "The moment at which this goes (RFC 8594)", "schema": _TEXT},
 }
@@ -104,9 +110,10 @@ PORTFOLIO: Final[Document] = {
     "summary": "Download everything that is shared with the buyer",
     "description": (
         "What factories share with the buyer just now comes as one ZIP file: each report as JSON and PDF, each "
-        "improvement plan as JSON, `index.csv`, and last `manifest.json`, which names every file and whether it is "
-        "here. What was withdrawn before its turn is left out. What is withdrawn while it is being sent breaks the "
-        "download off: an archive without its end is not whole. Every document in it is put on record as a read."
+        "improvement plan and each progress report as JSON, `index.csv`, and last `manifest.json`, which names every "
+        "file and whether it is here. What was withdrawn before its turn is left out. What is withdrawn while it is "
+        "being sent breaks the download off: an archive without its end is not whole. Every document in it is put on "
+        "record as a read, and what its lists name as listed."
     ),
     "operationId": "DownloadPortfolio",
     "parameters": [
@@ -143,6 +150,7 @@ def _habitual(document: Document, method: str, operation: Document) -> Document:
     if operation.get("security") == []:
         return operation
     is_list = method == "get" and columns_of(document, operation) is not None
+    of_list = ("Link", *(("Star-Page",) if beside_of(document, operation) else ())) if is_list else ()
     has_tag = method == "get" and operation["tags"] != ["gateway"]
     names = ["AtLeastEpoch"]
     if has_tag:
@@ -151,7 +159,7 @@ def _habitual(document: Document, method: str, operation: Document) -> Document:
         names.append("IdempotencyKey")
     parameters = [*operation.get("parameters", ()), *(_reference("parameters", name) for name in names)]
     responses = {
-        status: _answered(answer, method, status, has_tag=has_tag, is_list=is_list)
+        status: _answered(answer, method, status, has_tag=has_tag, of_list=of_list)
         for status, answer in operation["responses"].items()
     }
     if operation.get("deprecated"):
@@ -167,16 +175,16 @@ def _habitual(document: Document, method: str, operation: Document) -> Document:
     return {**operation, "parameters": parameters, "responses": dict(sorted(responses.items()))}
 
 
-def _answered(answer: Document, method: str, status: str, *, has_tag: bool, is_list: bool) -> Document:
-    """One way to answer, with the headers and forms that it may have."""
+def _answered(answer: Document, method: str, status: str, *, has_tag: bool, of_list: Sequence[str]) -> Document:
+    """One way to answer, with the headers and forms that it may have; ``of_list`` are the headers of a list."""
     headers = {**answer.get("headers", {}), **_ALWAYS}
     if method == "post":
         headers["Idempotency-Replayed"] = _reference("headers", "IdempotencyReplayed")
     content = answer.get("content")
     if has_tag and status == "200":
         headers["ETag"] = _reference("headers", "ETag")
-        if is_list:
-            headers["Link"] = _reference("headers", "Link")
+        if of_list:
+            headers |= {name: _reference("headers", name.replace("-", "")) for name in of_list}
             content = {**(content or {}), "text/csv": _TABLE}
     return {**answer, "headers": headers, **({"content": content} if content else {})}
 

@@ -26,6 +26,26 @@ class Document(msgspec.Struct, frozen=True):
     kind: ReportKind = ReportKind.IMPROVEMENT_PLAN
 
 
+class Page(msgspec.Struct):
+    """One page of a list of documents."""
+
+    items: list[Document]
+    next_cursor: str | None
+
+
+class _Change(msgspec.Struct):
+    document_id: str
+    factory_id: str
+    cycle: int
+    kind: ReportKind
+    is_withdrawn: bool
+
+
+class _Changes(msgspec.Struct):
+    items: list[_Change]
+    next_cursor: str | None
+
+
 class Part(msgspec.Struct, frozen=True):
     """One file to be: where it goes, and where it is read."""
 
@@ -66,8 +86,24 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: Sequence[Line]
 
 
+def listed(noun: str, page: bytes) -> Page:
+    """What a page of a list names: of the changes the progress of plans; raises ``msgspec.DecodeError``."""
+    if noun != "changes":
+        return msgspec.json.decode(page, type=Page)
+    found = msgspec.json.decode(page, type=_Changes)
+    progress = (each for each in found.items if each.kind is ReportKind.PROGRESS and not each.is_withdrawn)
+    return Page(
+        [Document(each.document_id, each.factory_id, each.cycle, kind=each.kind) for each in progress],
+        found.next_cursor,
+    )
+
+
 def files_of(noun: str, document: Document) -> Sequence[Part]:
     """The files of a document: its content, and of a report also the printed one."""
+    if document.kind is ReportKind.PROGRESS:
+        path = f"plans/{document.factory_id}/cycle-{document.cycle}/progress-{document.id}.json"
+        target, route = f"{PREFIX}plans/{document.id}/progress", f"{PREFIX}plans/{{plan_id}}/progress"
+        return (Part(path, target, route, document),)
     folder = f"{noun}/{document.factory_id}/cycle-{document.cycle}"
     target, route = f"{PREFIX}{noun}/{document.id}", f"{PREFIX}{noun}/{{{noun[:-1]}_id}}"
     content = Part(f"{folder}/{document.kind}-{document.id}.json", target, route, document)

@@ -2,15 +2,13 @@
 
 Its lists are put on record as lists are. Each document is read as a single one is: decided by itself, put on record,
 and sent under guard. What was withdrawn before its turn is left out; what is withdrawn while it is being sent breaks
-the whole download off. ``manifest.json`` at the end names every document and what became of it. One document at a time
-is in memory, and a line about each.
+the whole download off. ``manifest.json`` at the end names every document and what became of it. A piece of
+one document at a time is in memory, and a line about each.
 """
 
-import asyncio
-import contextlib
 import hashlib
 import re
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
@@ -24,7 +22,7 @@ from contracts.permissions import Permission, may
 from gateway.answers import RefusedWith, guarded
 from gateway.archive import Archive
 from gateway.call import Call
-from gateway.manifest import Document, Line, Manifest, Part, files_of, index
+from gateway.manifest import Document, Line, Manifest, Page, Part, files_of, index, listed
 from gateway.proxy import Proxy
 from gateway.reading import Reading
 from gateway.recording import ReadNotRecorded
@@ -34,13 +32,13 @@ from gateway.shaping import VARY, Opened
 from gateway.upstream import Outgoing, UpstreamDown
 
 PATH: Final = f"{PREFIX}portfolio"
-ROUTE: Final = Route(PATH, "gateway", frozenset({"GET"}))
-MOST_BYTES: Final = 64 * 1024 * 1024
-"""Of one document; a longer one is named in the manifest as not available."""
+ROUTE: Final = Route(PATH, "gateway", frozenset({"GET", "HEAD"}))
+HELD_BYTES: Final = 1024 * 1024
+"""Of one document: a shorter one that breaks off is left out, with a longer one the whole download breaks off."""
 
 _CYCLE: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
-_LISTS: Final[Mapping[str, int]] = {"reports": 100, "plans": 20}
-"""The lists that are walked, with a size of page that fits into memory."""
+_LISTS: Final[Mapping[str, int]] = {"reports": 100, "plans": 20, "changes": 100}
+"""The lists that are walked, with a size of page that fits into memory; changes for the progress, which has none."""
 
 
 class PortfolioRunning(RefusedWith):
@@ -48,11 +46,6 @@ class PortfolioRunning(RefusedWith):
 
     status = 429
     code = "portfolio_running"
-
-
-class _Page(msgspec.Struct):
-    items: list[Document]
-    next_cursor: str | None
 
 
 class Portfolio:
@@ -71,6 +64,11 @@ class Portfolio:
         buyer_id = principal.buyer_id
         if buyer_id is None or not may(principal, Permission.PORTFOLIO_READ):
             raise NotPermitted("A portfolio is what factories share with a buyer.")
+        if call.method == "HEAD":
+            self._replica.decide(buyer_id, principal.user_name)
+            await send({"type": "http.response.start", "status": 200, "headers": _headers(route)})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         if buyer_id in self._running:
             raise PortfolioRunning("This portfolio is being downloaded; wait for the end.", ((b"retry-after", b"10"),))
         self._running.add(buyer_id)
@@ -107,14 +105,7 @@ class _Download:
         """Send the archive; the first page of the first list is read before, so that a refusal can still be told."""
         parts = self._parts()
         part = await anext(parts, None)
-        name = route.template.rpartition("/")[2]
-        headers = [
-            *guarded(),
-            VARY,
-            (b"content-type", b"application/zip"),
-            (b"content-disposition", f'attachment; filename="{name}.zip"'.encode()),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": 200, "headers": _headers(route)})
         with Archive(self._begun_at) as archive:
             while part is not None:
                 await self._send_part(part, archive, send)
@@ -132,7 +123,7 @@ class _Download:
                         yield part
                 cursor = page.next_cursor
 
-    async def _page(self, noun: str, limit: int, cursor: str) -> _Page:
+    async def _page(self, noun: str, limit: int, cursor: str) -> Page:
         query = f"limit={limit}" + (f"&cursor={quote(cursor, safe='')}" if cursor else "")
         if noun == "reports" and self._cycle is not None:
             query += f"&cycle={self._cycle}"
@@ -140,7 +131,7 @@ class _Download:
         async with self._proxy.opened(self._principal, SERVICE_OF[noun], request) as (answer, guard):
             if answer.status != 200 or not answer.is_whole or guard is None:
                 raise UpstreamDown(f"A list cannot be read just now: {answer.status}.")
-            page = msgspec.json.decode(answer.head, type=_Page)
+            page = listed(noun, answer.head)
             page.items = [document for document in page.items if self._is_shown(document, guard)]
             # The manifest will name these and no others.
             told = msgspec.structs.replace(answer, head=msgspec.json.encode(page))
@@ -156,23 +147,25 @@ class _Download:
         """Send one file, unless it was withdrawn or cannot be read."""
         request = Outgoing(method="GET", target=part.target, route=part.route)
         service = SERVICE_OF[part.target.removeprefix(PREFIX).partition("/")[0]]
+        is_being_sent = False
         try:
             async with self._proxy.opened(self._principal, service, request) as (answer, guard):
-                content = await _content(answer)
-                if answer.status != 200 or content is None or guard is None:
+                if answer.status != 200 or guard is None:
                     self._note(part, "withdrawn" if answer.status == 404 else "not_available")
                     return
-                digest = await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
+                begun, content = await _begun(answer)
                 await self._reading.record(self._principal, guard, part.route, answer, is_confirmed=False)
                 if not guard.stands():
                     self._note(part, "withdrawn")
                     return
-                # From here on nothing is awaited but the sending itself: the bytes are sent, or the download is over.
-                self._note(part, "included", size=len(content), sha256=digest, subject=guard.subject)
-                await _send_all(send, guard, archive.add(part.path, content, is_text=_is_text(part.path)))
+                is_being_sent = True
+                size, digest = await _send_file(send, guard, archive, part.path, begun, content)
+                self._note(part, "included", size=size, sha256=digest, subject=guard.subject)
         except NotFound:
             self._note(part, "withdrawn")
         except (UpstreamDown, ReadNotRecorded):
+            if is_being_sent:
+                raise
             self._note(part, "not_available")
 
     async def _send_end(self, archive: Archive, send: Send) -> None:
@@ -196,9 +189,9 @@ class _Download:
                 files=lines,
             )
             content = msgspec.json.format(msgspec.json.encode(manifest))
-            await _send_all(send, guard, archive.add("index.csv", index(lines), is_text=True))
-            await _send_all(send, guard, archive.add("manifest.json", content, is_text=True))
-            await _send_all(send, guard, archive.end())
+            await _send_file(send, guard, archive, "index.csv", index(lines))
+            await _send_file(send, guard, archive, "manifest.json", content)
+            await _send_piece(send, guard, archive.end())
             await guard.send(send, {"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             guard.release()
@@ -219,26 +212,51 @@ class _Download:
         self._lines.append((line, subject))
 
 
-async def _content(answer: Opened) -> bytes | None:
-    """All of an answer; ``None`` when it is too long."""
+def _headers(route: Route) -> list[tuple[bytes, bytes]]:
+    """Those of the archive."""
+    name = route.template.rpartition("/")[2]
+    return [
+        *guarded(),
+        VARY,
+        (b"content-type", b"application/zip"),
+        (b"content-disposition", f'attachment; filename="{name}.zip"'.encode()),
+    ]
+
+
+async def _begun(answer: Opened) -> tuple[bytes, AsyncIterator[bytes]]:
+    """The beginning of an answer, all of a short one, and what is left."""
     content = bytearray(answer.head)
-    async for chunk in answer.rest:
+    rest = aiter(answer.rest)
+    while len(content) < HELD_BYTES and (chunk := await anext(rest, None)) is not None:
         content += chunk
-        if len(content) > MOST_BYTES:
-            return None
-    return bytes(content)
+    return bytes(content), rest
 
 
-async def _send_all(send: Send, guard: Guard, pieces: Generator[bytes, None, None]) -> None:
-    with contextlib.closing(pieces):
-        for piece in pieces:
-            if piece:
-                message: Message = {"type": "http.response.body", "body": piece, "more_body": True}
-                await guard.send(send, message)
+async def _send_file(
+    send: Send, guard: Guard, archive: Archive, path: str, begun: bytes, rest: AsyncIterator[bytes] | None = None
+) -> tuple[int, str]:
+    """Send a file as it comes, a piece in memory at a time; tells its size in bytes and its SHA-256 (hex)."""
+    size, digest = 0, hashlib.sha256()
+    content: bytes | None = begun
+    with archive.file(path, is_text=_is_text(path)) as given:
+        while content is not None:
+            size += len(content)
+            digest.update(content)
+            for piece in given(content):
+                await _send_piece(send, guard, piece)
+            content = await anext(rest, None) if rest is not None else None
+    await _send_piece(send, guard, archive.taken())
+    return size, digest.hexdigest()
+
+
+async def _send_piece(send: Send, guard: Guard, piece: bytes) -> None:
+    if piece:
+        message: Message = {"type": "http.response.body", "body": piece, "more_body": True}
+        await guard.send(send, message)
 
 
 def _is_text(path: str) -> bool:
-    return path.endswith(".json")
+    return path.endswith((".json", ".csv"))
 
 
 def _cycle(call: Call) -> int | None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.columns import JSON, Path, columns_of, resolved
+from gateway.columns import JSON, Path, beside_of, columns_of, resolved
 from gateway.deprecation import headers_of
 from gateway.upstream import Headers
 
@@ -65,8 +65,9 @@ _ID: Final = "[A-Za-z0-9_-]{1,64}"
 class Route(msgspec.Struct, frozen=True):
     """One path of the public API with the methods it knows.
 
-    ``columns`` are those of the list that it reads, ``client_id`` says where a caller may name what POST makes
-    (``body``, ``query`` or nowhere), ``retiring`` are the headers that tell of deprecation, by method.
+    ``columns`` are those of the list that it reads, ``beside`` names what the list tells beside its items,
+    ``client_id`` says where a caller may name what POST makes (``body``, ``query`` or nowhere), ``retiring`` are the
+    headers that tell of deprecation, by method.
     """
 
     template: str
@@ -75,6 +76,7 @@ class Route(msgspec.Struct, frozen=True):
     columns: tuple[Path, ...] | None = None
     client_id: str = ""
     retiring: Mapping[str, Headers] = {}
+    beside: tuple[str, ...] = ()
 
 
 class Routes:
@@ -93,11 +95,12 @@ class Routes:
                 continue
             methods = frozenset(method.upper() for method in METHODS if method in operations)
             methods |= {"HEAD"} if "GET" in methods else set()
-            columns = columns_of(document, operations.get("get", {}))
+            reading = operations.get("get", {})
+            columns, told = columns_of(document, reading), beside_of(document, reading)
             retiring = {method.upper(): headers_of(each) for method, each in operations.items() if method in METHODS}
             retiring["HEAD"] = retiring.get("GET", ())
             client_id = _client_id(document, operations)
-            route = Route(template, _service(template), methods, columns, client_id, retiring)
+            route = Route(template, _service(template), methods, columns, client_id, retiring, told)
             self._add(route)
         for template, methods in _OF_DIRECTORIES.items():
             self._add(Route(template, "access", methods))

@@ -14,13 +14,16 @@ from litestar.datastructures.headers import Accept
 from contracts.errors import Malformed, Refusal
 from gateway.answers import ANSWERED, TO_DIRECTORIES, guarded, kept
 from gateway.call import Call
-from gateway.columns import CSV, JSON, PageEnd, table
+from gateway.columns import CSV, JSON, PageEnd, beside, table
 from gateway.routes import SCIM, Route
 from gateway.squeezing import SMALLEST_BYTES, is_text, prefers_gzip, squeezed, squeezing
 from gateway.upstream import Headers
 
 FORMAT: Final = "format"
 CURSOR: Final = "cursor"
+BESIDE: Final = b"star-page"
+"""Of a list as a table: what it tells beside its items, as JSON."""
+
 VARY: Final = (b"vary", b"accept, accept-encoding, accept-language, authorization, star-party")
 """What an answer hangs on besides its address; a kept copy is asked about again in any case."""
 
@@ -92,6 +95,8 @@ async def shaped(call: Call, route: Route, answer: Opened, *, as_csv: bool) -> S
         else:
             headers += _links(call, msgspec.json.decode(body, type=PageEnd).next_cursor)
             if as_csv:
+                if route.beside:
+                    headers.append((BESIDE, beside(route.beside, body)))
                 body = await _apart(body, partial(table, route.columns, body))
                 headers = [pair for pair in headers if pair[0] not in _OF_THE_BODY | {b"etag"}]
                 headers += [(b"content-type", CSV), (b"content-length", str(len(body)).encode())]
@@ -135,11 +140,13 @@ def _habits(*, has_tag: bool) -> Headers:
 
 
 def _tag(headers: list[tuple[bytes, bytes]], body: bytes | None) -> bytes:
-    """The service's own validator, else one of the body (its SHA-256), else none."""
+    """The service's own validator, else one of the body and what is told beside it (SHA-256), else none."""
     own = next((value for name, value in headers if name == b"etag"), b"")
     if own or body is None:
         return own
-    return b'"' + base64.urlsafe_b64encode(hashlib.sha256(body).digest()).rstrip(b"=") + b'"'
+    found = hashlib.sha256(body)
+    found.update(next((value for name, value in headers if name == BESIDE), b""))
+    return b'"' + base64.urlsafe_b64encode(found.digest()).rstrip(b"=") + b'"'
 
 
 def _is_known(call: Call, tag: bytes) -> bool:

@@ -58,7 +58,7 @@ async def read_report(
 ) -> Response[bytes]:
     """Read one report with its frozen content."""
     report = await reports.get(report_id, principal.scope())
-    headers = _headers(report, "json")
+    headers = _headers(report, f"json.{queries.VIEW}")
     if _is_known(request, headers):
         return Response(b"", status_code=304, headers=headers)
     content = await queries.read_content(report_files, report)

@@ -1,7 +1,9 @@
 """What can be read of reports and rates."""
 
 import asyncio
+import hashlib
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -88,8 +90,12 @@ async def list_reports(
     return ReportPage(items=[ReportView.of(report) for report in found.items], next_cursor=found.next_cursor)
 
 
+VIEW: Final = hashlib.sha256(msgspec.json.encode(msgspec.json.schema(ReportView), order="sorted")).hexdigest()[:16]
+"""Which properties a view has: no copy of before an upgrade that changes them is confirmed after it."""
+
+
 def version_of(report: Report, form: str) -> str:
-    """The entity tag of one form of a report: nothing but its release ever changes it."""
+    """The entity tag of one form of a report: nothing but its release, or an upgrade, ever changes it."""
     return f'"{report.sha256[:32]}.{report.stage}.{form}"'
 
 

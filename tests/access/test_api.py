@@ -140,6 +140,8 @@ async def test_approving_again_with_the_same_id_changes_nothing(service: Running
         ({"buyer_id": "f1"}, 404),
         ({"kinds": []}, 400),
         ({"kinds": ["everything"]}, 400),
+        ({"kinds": ["assessment", "quality_productivity"]}, 400),
+        ({"kinds": ["quality_productivity", "improvement_plan", "progress"]}, 400),
         ({"starts_on": "2026-02-30"}, 400),
         ({"ends_on": "2020-01-01"}, 400),
         ({"id": "a/b"}, 400),

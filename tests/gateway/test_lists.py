@@ -178,16 +178,22 @@ async def test_a_refusal_is_a_problem_whatever_form_was_wanted(door: Door, servi
 
 def test_every_list_of_star_has_a_table() -> None:
     routes = Routes(DOCUMENT)
-    lists = [path for path, found in DOCUMENT["paths"].items() if _is_page(found.get("get", {}))]
-    assert len(lists) >= 8
+    lists = [path for path, found in DOCUMENT["paths"].items() if "items" in _answered(found.get("get", {}))]
+    assert {"/api/v1/changes", "/api/v1/aggregates/compliance-points", "/api/v1/visits/{visit_id}/findings"} < {*lists}
     for path in lists:
-        route = routes.find(path)
+        route = routes.find(path.format(visit_id="v", factory_id="f"))
         assert route is not None
         assert route.columns
         assert len(set(route.columns)) == len(route.columns)
+        assert {*route.beside} == _answered(DOCUMENT["paths"][path]["get"]).keys() - {"items", "next_cursor"}
+        described = DOCUMENT["paths"][path]["get"]["responses"]["200"]
+        assert ("Star-Page" in described["headers"]) is bool(route.beside)
+        assert "text/csv" in described["content"]
 
 
-def _is_page(operation: dict[str, Any]) -> bool:
+def _answered(operation: dict[str, Any]) -> dict[str, Any]:
+    """The properties of what an operation answers."""
     content = operation.get("responses", {}).get("200", {}).get("content", {})
     name = content.get("application/json", {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
-    return "next_cursor" in DOCUMENT["components"]["schemas"].get(name, {}).get("properties", {})
+    properties: dict[str, Any] = DOCUMENT["components"]["schemas"].get(name, {}).get("properties", {})
+    return properties

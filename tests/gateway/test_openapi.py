@@ -92,7 +92,7 @@ def test_a_list_is_described_as_a_table_too() -> None:
 
 
 def test_what_is_no_list_is_not_described_as_a_table() -> None:
-    operation = merge({"access": ACCESS})["paths"]["/api/v1/factories"]["get"]
+    operation = merge({"reporting": REPORTING})["paths"]["/api/v1/reports"]["get"]
     assert set(operation["responses"]["200"]["content"]) == {"application/json"}
     assert {"$ref": "#/components/parameters/Format"} not in operation["parameters"]
 

@@ -12,11 +12,12 @@ import aiohttp
 import msgspec
 import pytest
 
+from contracts.vocabulary import ReportKind
 from gateway.manifest import INDEX
 from tests.gateway.feed import FedConsent, KeptReads
 from tests.gateway.portfolios import manifest, portfolio, states
 from tests.gateway.running import Door, a_following_gateway
-from tests.gateway.shelf import Shelf
+from tests.gateway.shelf import PIECE, Shelf
 from tests.support.eventually import eventually, until_still
 
 MB = 1024 * 1024
@@ -29,6 +30,8 @@ ALL = {
     "reports/f2/cycle-1/assessment-r3.pdf",
     "plans/f1/cycle-1/improvement_plan-p1.json",
     "plans/f2/cycle-2/improvement_plan-p2.json",
+    "plans/f1/cycle-1/progress-p1.json",
+    "plans/f2/cycle-2/progress-p2.json",
 }
 
 
@@ -211,6 +214,62 @@ async def test_a_list_that_breaks_off_later_breaks_the_download_off(door: Door, 
     shelf.broken = {"plans"}
     with pytest.raises(aiohttp.ClientPayloadError):
         await door.ask("GET", "/api/v1/portfolio", "buyer")
+
+
+async def test_what_somebody_may_see_of_the_progress_alone_is_there(
+    door: Door, shelf: Shelf, consent: FedConsent
+) -> None:
+    consent.give("g3", "f3", "b1", ReportKind.PROGRESS)
+    await consent.heard()
+    shelf.progress |= {"p3": ("f3", 1), "p4": ("f3", 2)}
+    shelf.withdrawn = {"p4"}
+    found = await portfolio(door)
+    assert [name for name in found.namelist() if "/f3/" in name] == ["plans/f3/cycle-1/progress-p3.json"]
+    assert manifest(found)["is_complete"]
+
+
+async def test_a_long_file_that_breaks_off_breaks_the_download_off(door: Door, shelf: Shelf) -> None:
+    shelf.pdf, shelf.breaks_after = b"x" * 4 * MB, 40
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await door.ask("GET", "/api/v1/portfolio", "buyer")
+
+
+async def test_a_short_file_that_breaks_off_is_named_and_the_rest_is_there(door: Door, shelf: Shelf) -> None:
+    shelf.pdf, shelf.breaks_after = b"x" * (MB // 2), 6
+    found = await portfolio(door)
+    assert [f["path"] for f in manifest(found)["files"] if f["state"] == "not_available"]
+    assert "plans/f1/cycle-1/improvement_plan-p1.json" in found.namelist()
+
+
+async def test_a_long_file_arrives_whole(door: Door, shelf: Shelf) -> None:
+    shelf.pdf = bytes(range(256)) * 12 * 1024
+    found = await portfolio(door)
+    path = "reports/f1/cycle-1/assessment-r1.pdf"
+    assert found.read(path) == shelf.pdf
+    (line,) = (f for f in manifest(found)["files"] if f["path"] == path)
+    assert (line["size"], line["sha256"]) == (len(shelf.pdf), sha256(shelf.pdf).hexdigest())
+
+
+async def test_a_slow_reader_holds_no_long_file_in_memory(door: Door, shelf: Shelf) -> None:
+    shelf.pdf = b"x" * 60 * MB
+    replica = door.gateway.app._proxy._replica
+
+    async def is_held_up() -> bool:
+        shelf.made = 0
+        answer = await begun(door)
+        await until_still(lambda: shelf.made)
+        is_running = bool(replica._guards)  # on a busy machine a lease may run out, and then all is let go of
+        answer.close()
+        return is_running and 0 < shelf.made < 30 * MB // PIECE
+
+    await eventually(is_held_up, within_s=30, saying="the service waits for the reader")
+
+
+async def test_who_asks_for_the_head_alone_hears_what_would_come(door: Door, shelf: Shelf) -> None:
+    got = await door.ask("HEAD", "/api/v1/portfolio", "buyer")
+    assert (got.status, got.headers["content-type"], got.body) == (200, "application/zip", b"")
+    assert (await door.ask("HEAD", "/api/v1/portfolio", "factory")).status == 403
+    assert shelf.seen == []
 
 
 async def test_a_slow_reader_holds_up_the_reading_of_documents(door: Door, shelf: Shelf) -> None:

@@ -12,6 +12,7 @@ from contracts.identifiers import derived_id
 from contracts.identity import Principal, Role
 from contracts.reporting import ReportReleasedV1
 from contracts.vocabulary import ReportKind
+from services.reporting import queries
 from services.reporting.app import make_service
 from tests.reporting.builders import NC, OK, a_questionnaire, a_registration, a_visit
 from tests.support.services import Running, a_principal, running_service
@@ -141,6 +142,19 @@ async def test_a_release_gives_both_forms_a_new_entity_tag(running: Running) -> 
     await release(running)
     after = [(await running.get(path, LEADER)).headers["etag"] for path in (ONE, f"{ONE}/file")]
     assert len({*before, *after}) == 4
+
+
+async def test_a_copy_of_before_an_upgrade_that_changed_the_form_is_not_confirmed(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = (await running.get(ONE, LEADER)).request.headers["authorization"]
+    with monkeypatch.context() as before:
+        before.setattr(queries, "VIEW", "that-of-the-last-release")
+        tag = (await running.get(ONE, LEADER)).headers["etag"]
+        known = {"authorization": asking, "if-none-match": tag}
+        assert (await running.http.get(ONE, headers=known)).status_code == 304
+    answer = await running.http.get(ONE, headers=known)
+    assert (answer.status_code, answer.headers["etag"] == tag) == (200, False)
 
 
 async def test_the_file_is_a_pdf_in_the_language_asked_for(running: Running) -> None:
