@@ -98,7 +98,6 @@ def make_service(settings: Settings, ports: Ports) -> Service:
         "staff": Staff(Members(ports.documents, source=source, relay=relay), parties.buyers, ledger, consent),
         "scim_base": settings.public_url.rstrip("/") + scim.BASE,
         "programme_zone": zone,
-        **_signed(base),
         **dealings,
         "readings": Readings(ports.documents, source=source, relay=relay),
     }
@@ -133,7 +132,7 @@ def _known(parties: Parties, terms: TermsRecords) -> dict[str, object]:
     }
 
 
-def _signed(base: _Base) -> dict[str, object]:
+def _signed(base: _Base, asking: AccessRequests) -> dict[str, object]:
     """What has to do with signed papers: agreements, and consent on paper."""
     papers = Papers(base.ports.files)
     scans = ConsentPapers(base.ports.documents, source=base.source, relay=base.relay)
@@ -141,7 +140,7 @@ def _signed(base: _Base) -> dict[str, object]:
         "agreements": base.parties.agreements,
         "papers": papers,
         "consent_papers": scans,
-        "paper_consent": PaperConsent(scans, papers, base.parties, base.ledger, base.consent),
+        "paper_consent": PaperConsent(scans, papers, base.parties, base.ledger, base.consent, asking),
     }
 
 
@@ -163,6 +162,7 @@ def _dealings(base: _Base, *, request_days: int) -> tuple[dict[str, object], tup
         "disclosing": disclosing,
         "grouping": grouping,
         "agreeing": agreeing,
+        **_signed(base, asking),
     }
     return dealings, (asking, disclosing, grouping, agreeing, histories)
 
