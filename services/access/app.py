@@ -32,6 +32,7 @@ from services.access.usecases.disclosures import Disclosing
 from services.access.usecases.grants import Parties
 from services.access.usecases.groups import Grouping
 from services.access.usecases.histories import Histories
+from services.access.usecases.leftovers import Leftovers
 from services.access.usecases.members import Staff
 from services.access.usecases.papers import PaperConsent
 from services.access.usecases.reads import Recording
@@ -132,16 +133,17 @@ def _known(parties: Parties, terms: TermsRecords) -> dict[str, object]:
     }
 
 
-def _signed(base: _Base, asking: AccessRequests) -> dict[str, object]:
-    """What has to do with signed papers: agreements, and consent on paper."""
+def _signed(base: _Base, asking: AccessRequests) -> tuple[dict[str, object], Leftovers]:
+    """What has to do with signed papers: agreements, consent on paper, and what nothing names any more."""
     papers = Papers(base.ports.files)
     scans = ConsentPapers(base.ports.documents, source=base.source, relay=base.relay)
-    return {
+    signed: dict[str, object] = {
         "agreements": base.parties.agreements,
         "papers": papers,
         "consent_papers": scans,
         "paper_consent": PaperConsent(scans, papers, base.parties, base.ledger, base.consent, asking),
     }
+    return signed, Leftovers(papers, scans, base.parties.agreements)
 
 
 def _dealings(base: _Base, *, request_days: int) -> tuple[dict[str, object], tuple[Swept, ...]]:
@@ -154,6 +156,7 @@ def _dealings(base: _Base, *, request_days: int) -> tuple[dict[str, object], tup
     grouping = Grouping(parties.factories, ledger, consent)
     agreeing = Agreeing(parties.agreements, parties, Papers(ports.files), ledger, consent, zone=zone)
     histories = Histories(parties.buyers, ledger, consent, zone=zone)
+    signed, leftovers = _signed(base, asking)
     dealings: dict[str, object] = {
         # Litestar takes a wrong field of a body for a fault of ours when a dependency has the same name.
         "kept_requests": requests,
@@ -162,9 +165,9 @@ def _dealings(base: _Base, *, request_days: int) -> tuple[dict[str, object], tup
         "disclosing": disclosing,
         "grouping": grouping,
         "agreeing": agreeing,
-        **_signed(base, asking),
+        **signed,
     }
-    return dealings, (asking, disclosing, grouping, agreeing, histories)
+    return dealings, (asking, disclosing, grouping, agreeing, histories, leftovers)
 
 
 def _app(settings: Settings, ports: Ports, consent: Consent, dependencies: Mapping[str, object]) -> TracedApp:

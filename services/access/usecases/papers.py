@@ -5,14 +5,14 @@ from datetime import date, datetime
 
 import msgspec
 
-from contracts.errors import Malformed, NotFound
+from contracts.errors import Malformed, NotFound, Refusal
 from contracts.identity import Principal, Scope
 from contracts.permissions import Permission, scope_for
 from services.access.domain.consent.endings import revocation
 from services.access.domain.consent.facts import GrantRevoked
 from services.access.domain.consent.fold import Fold, Record
 from services.access.domain.grant import Approval, Grant
-from services.access.domain.paper import EXTENSIONS, ConsentPaper
+from services.access.domain.paper import CONSENTS, EXTENSIONS, ConsentPaper
 from services.access.domain.request import Acceptance, AccessRequest, Answer
 from services.access.evidence import Papers
 from services.access.store.ledger import Ledger
@@ -45,13 +45,20 @@ class PaperConsent:
     async def keep(
         self, principal: Principal, factory_id: str, paper_id: str, body: AsyncIterator[bytes], *, now: datetime
     ) -> ConsentPaper:
-        """Store the scan of what a factory signed; raises ``NotFound``, ``UnknownFileType`` and ``FileTooLarge``."""
+        """Store the scan of what a factory signed; raises ``NotFound``, ``UnknownFileType`` and ``FileTooLarge``.
+
+        What breaks before a document names the scan leaves it to the sweep of leftovers.
+        """
         await self._parties.factories.get(factory_id, scope_for(principal, Permission.GRANT_RECORD))
         paper = await self._papers.keep(
-            f"consents/{paper_id}", body, allowed=frozenset(EXTENSIONS), by=principal.subject, now=now
+            f"{CONSENTS}{paper_id}", body, allowed=frozenset(EXTENSIONS), by=principal.subject, now=now
         )
         scan = ConsentPaper(id=paper_id, factory_id=factory_id, paper=paper)
-        await self._scans.add(scan)
+        try:
+            await self._scans.add(scan)
+        except Refusal:
+            await self._papers.discard(paper.key)
+            raise
         return scan
 
     async def record(
