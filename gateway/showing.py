@@ -73,7 +73,7 @@ OF_NO_FACTORY: Final = _at(
     "statement",
     "terms",
     "terms-acceptances",
-    "terms/{version}/document",
+    "terms/{terms_version}/document",
     "training/courses",
     "training/courses/{course_id}",
     "training/recommendations",

@@ -32,6 +32,7 @@ from services.access.usecases.disclosures import Disclosing
 from services.access.usecases.grants import Parties
 from services.access.usecases.groups import Grouping
 from services.access.usecases.histories import Histories
+from services.access.usecases.leftovers import Leftovers
 from services.access.usecases.members import Staff
 from services.access.usecases.papers import PaperConsent
 from services.access.usecases.reads import Recording
@@ -99,7 +100,6 @@ def make_service(settings: Settings, ports: Ports) -> Service:
         "staff": staff,
         "scim_base": settings.public_url.rstrip("/") + scim.BASE,
         "programme_zone": zone,
-        **_signed(base),
         **dealings,
         "readings": Readings(ports.documents, source=source, relay=relay),
     }
@@ -135,16 +135,17 @@ def _known(parties: Parties) -> dict[str, object]:
     }
 
 
-def _signed(base: _Base) -> dict[str, object]:
-    """What has to do with signed papers: agreements, and consent on paper."""
+def _signed(base: _Base, asking: AccessRequests) -> tuple[dict[str, object], Leftovers]:
+    """What has to do with signed papers: agreements, consent on paper, and what nothing names any more."""
     papers = Papers(base.ports.files)
     scans = ConsentPapers(base.ports.documents, source=base.source, relay=base.relay)
-    return {
+    signed: dict[str, object] = {
         "agreements": base.parties.agreements,
         "papers": papers,
         "consent_papers": scans,
-        "paper_consent": PaperConsent(scans, papers, base.parties, base.ledger, base.consent),
+        "paper_consent": PaperConsent(scans, papers, base.parties, base.ledger, base.consent, asking),
     }
+    return signed, Leftovers(papers, scans, base.parties.agreements)
 
 
 def _dealings(base: _Base, *, request_days: int) -> tuple[dict[str, object], tuple[Swept, ...]]:
@@ -157,6 +158,7 @@ def _dealings(base: _Base, *, request_days: int) -> tuple[dict[str, object], tup
     grouping = Grouping(parties.factories, ledger, consent)
     agreeing = Agreeing(parties.agreements, parties, Papers(ports.files), ledger, consent, zone=zone)
     histories = Histories(parties, ledger, consent, zone=zone)
+    signed, leftovers = _signed(base, asking)
     dealings: dict[str, object] = {
         # Litestar takes a wrong field of a body for a fault of ours when a dependency has the same name.
         "kept_requests": requests,
@@ -165,8 +167,9 @@ def _dealings(base: _Base, *, request_days: int) -> tuple[dict[str, object], tup
         "disclosing": disclosing,
         "grouping": grouping,
         "agreeing": agreeing,
+        **signed,
     }
-    return dealings, (asking, disclosing, grouping, agreeing, histories)
+    return dealings, (asking, disclosing, grouping, agreeing, histories, leftovers)
 
 
 def _app(settings: Settings, ports: Ports, consent: Consent, dependencies: Mapping[str, object]) -> TracedApp:

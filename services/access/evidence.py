@@ -25,9 +25,14 @@ class Papers:
             key=key, sha256=stored.sha256, size=stored.size, content_type=content_type, added_by=by, added_at=now
         )
 
-    async def discard(self, paper: Paper) -> None:
+    async def discard(self, key: str) -> None:
         """Remove a paper that nothing refers to."""
-        await self._files.delete(paper.key)
+        await self._files.delete(key)
+
+    async def keys(self, prefix: str) -> AsyncIterator[str]:
+        """The keys of every paper whose key begins so, whether a document names it or not."""
+        async for key in self._files.list(prefix):
+            yield key
 
     async def open(self, paper: Paper) -> AsyncIterator[bytes]:
         """The bytes of a paper; raises ``NotFound`` before the first one when they are gone."""

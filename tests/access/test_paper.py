@@ -1,5 +1,6 @@
 """Consent on paper: staff record it with the scan of what was signed, the factory sees and revokes it."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from contracts.access import GrantGivenV1
 from contracts.identity import Principal, Role
+from services.access.domain.receipt import verified_receipt
+from tests.access.disclosed import notices
 from tests.access.parties import ADMIN, ADVISOR, BUYER, FACTORY, OTHER_FACTORY, access
 from tests.access.scans import LEADER, PAPERS, PNG, RANA, record, upload
 from tests.support.services import Running, a_principal, signed
@@ -88,3 +91,20 @@ async def test_a_scan_is_told_by_its_bytes_and_has_an_end(service: Running, cont
 
 async def test_a_scan_is_of_a_factory_that_exists(service: Running) -> None:
     assert (await upload(service, factory_id="nowhere")).status_code == 404
+
+
+async def test_a_consent_that_staff_invented_is_told_to_the_factory_which_holds_the_scan_against_it(
+    service: Running,
+) -> None:
+    scan = (await upload(service, content=PNG + b"invented")).json()
+    assert (await record(service, "no-scan")).status_code == 404
+    await record(service, scan["id"], approved_by={"name": "Nobody here"})
+    (notice,) = await notices(service)
+    assert (notice["kind"], notice["record_id"], notice["buyer_id"]) == ("consent_recorded", "g1", "b1")
+    (shown,) = (await service.get(PAPERS, FACTORY)).json()["items"]
+    content = (await service.get(f"{PAPERS}/{shown['id']}", FACTORY)).content
+    receipt = verified_receipt((await service.get("/api/v1/grants/g1/receipt", FACTORY)).content)
+    sealed = {name: each.value for name, each in receipt.proof.entries[-1].disclosed.items()}
+    assert sealed["document_sha256"] == hashlib.sha256(content).hexdigest()
+    assert (sealed["by"], sealed["approver_name"]) == (LEADER.subject, "Nobody here")
+    assert (await service.http.delete("/api/v1/grants/g1", headers=signed(FACTORY))).status_code == 204

@@ -135,6 +135,9 @@ CALLS: Final[Mapping[Operation, Call]] = {
         permission=Permission.GRANT_RECORD,
         body={"buyer_id": "{buyer_id}", "purpose": "review", "approved_by": {"name": "Rana"}},
     ),
+    ("POST", "/consent-documents/{document_id}/refusal"): Call(
+        permission=Permission.GRANT_RECORD, body={"request_id": "{request_id}", "reason": "Not now"}
+    ),
     ("POST", "/consent-documents/{document_id}/withdrawal"): Call(
         permission=Permission.GRANT_RECORD, body={"grant_id": "{grant_id}", "said_by": {"name": "Rana"}}
     ),

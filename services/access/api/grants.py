@@ -7,13 +7,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 from litestar import MediaType, Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Parameter
 from uuid_utils.compat import uuid7
 
+from contracts.errors import Malformed
 from contracts.identifiers import Id
 from contracts.identity import Principal
 from contracts.permissions import Permission, scope_for
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
-from services.access.domain.grant import Approval, Grant
+from services.access.domain.grant import LONGEST_NAME, Approval, Grant
 from services.access.domain.receipt import Receipt
 from services.access.domain.text import plain
 from services.access.queries import grants as queries
@@ -27,12 +29,16 @@ from services.runtime.http import Injected, PageSize, requires
 Purpose = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 """What for: consent to nothing in particular is none."""
 
+RevocationReason = Annotated[str, Parameter(max_length=500)]
+"""Why a factory says stop: it owes nobody a reason."""
+
 
 class NewGrant(msgspec.Struct, frozen=True, kw_only=True):
     """A factory's approval; by default of every kind of report on compliance, from today on and without an end.
 
     Quality and productivity are approved by a grant of their own only. One that names an agreement of the two must
-    lie within it. Days are counted in the programme's time zone, the last one is included.
+    lie within it. Days are counted in the programme's time zone, the last one is included. The caller approves, unless
+    ``approved_by`` names somebody else.
     """
 
     id: Id | None = None
@@ -66,10 +72,19 @@ async def give_grant(
     fields = msgspec.structs.asdict(data)
     fields |= {"id": data.id or str(uuid7()), "starts_on": data.starts_on or today}
     fields["purpose"] = plain(data.purpose, "purpose")
+    fields["approved_by"] = data.approved_by.plain() if data.approved_by else _approving(principal)
     grant = Grant(**fields)
     usual_day = None if data.starts_on else day_in(programme_zone)
     record = await usecases.give(ledger, consent, parties, principal, grant, now=now, today=today, usual_day=usual_day)
     return queries.view(record, scope_for(principal, Permission.GRANT_GIVE))
+
+
+def _approving(principal: Principal) -> Approval | None:
+    """The caller as the person who approves, ``None`` when the identity provider tells no name that can be sealed."""
+    try:
+        return Approval(name=principal.name[:LONGEST_NAME]).plain()
+    except Malformed:
+        return None
 
 
 @get("/grants", guards=[requires(Permission.GRANT_READ)])
@@ -111,9 +126,14 @@ async def revoke_grant(
     parties: Injected[Parties],
     consent: Injected[Consent],
     grant_id: str,
+    reason: RevocationReason = "",
 ) -> None:
-    """Withdraw an approval; answered once it is in force at every gateway, at most one lease later."""
-    await usecases.revoke(ledger, parties, consent, principal, grant_id, now=datetime.now(UTC))
+    """Withdraw an approval; answered once it is in force at every gateway, at most one lease later.
+
+    ``reason`` is sealed on the ledger and shown to the factory and the programme, never to the buyer.
+    """
+    said = plain(reason, "reason") if reason else ""
+    await usecases.revoke(ledger, parties, consent, principal, grant_id, reason=said, now=datetime.now(UTC))
 
 
 HANDLERS = (give_grant, list_grants, read_grant, read_receipt, revoke_grant)

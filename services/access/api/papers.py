@@ -11,18 +11,25 @@ from litestar.exceptions import HTTPException
 from litestar.response import Stream
 from uuid_utils.compat import uuid7
 
+from contracts.errors import Malformed
 from contracts.identifiers import Id
 from contracts.identity import Principal
 from contracts.permissions import Permission, scope_for
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
 from services.access.api.grants import Purpose, day_in
+from services.access.domain.consent.fold import Record
 from services.access.domain.grant import Approval, Grant
 from services.access.domain.paper import EXTENSIONS, LARGEST_BYTES, ConsentPaper, Paper
+from services.access.domain.request import Acceptance, Reason
 from services.access.domain.text import plain
 from services.access.evidence import Papers
 from services.access.queries import grants as queries
 from services.access.queries.grants import GrantView
+from services.access.queries.requests import RequestView
+from services.access.queries.requests import view as view_of_request
+from services.access.store.ledger import Ledger
 from services.access.store.papers import ConsentPapers
+from services.access.usecases.grants import UsualDay
 from services.access.usecases.papers import PaperConsent
 from services.runtime.files import FileTooLarge
 from services.runtime.http import Injected, PageSize, requires
@@ -67,16 +74,29 @@ class ConsentPaperPage(msgspec.Struct, frozen=True):
 
 
 class RecordedGrant(msgspec.Struct, frozen=True, kw_only=True):
-    """What the paper says: whom the factory approves, for what, and who signed."""
+    """What the paper says: whom the factory approves, for what, and who signed.
+
+    With ``request_id`` it accepts what that buyer asked, or fewer kinds and days of it: the grant then has the purpose
+    of the request and an id that follows from it. Without, ``purpose`` is needed, and every kind on compliance is meant
+    unless others are named.
+    """
 
     id: Id | None = None
     buyer_id: Id
-    kinds: tuple[ReportKind, ...] = COMPLIANCE_KINDS
+    kinds: tuple[ReportKind, ...] | None = None
     starts_on: date | None = None
     ends_on: date | None = None
-    purpose: Purpose
+    purpose: Purpose | None = None
     agreement_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
     approved_by: Approval
+    request_id: Id | None = None
+
+
+class RecordedRefusal(msgspec.Struct, frozen=True, kw_only=True):
+    """What the paper says: which request the factory refuses, and why, for the buyer to read."""
+
+    request_id: Id
+    reason: Reason
 
 
 class RecordedWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,21 +162,33 @@ async def record_grant(
     document_id: str,
     data: RecordedGrant,
 ) -> GrantView:
-    """Record a grant that a factory gave on paper; the factory revokes it like any other."""
+    """Record a grant that a factory gave on paper, perhaps to accept a request; it is revoked like any other."""
     now = datetime.now(UTC)
-    day = day_in(programme_zone)
-    fields = msgspec.structs.asdict(data)
-    fields |= {"id": data.id or str(uuid7()), "factory_id": "", "starts_on": data.starts_on or day(now)}
-    fields["purpose"] = plain(data.purpose, "purpose")
-    record = await paper_consent.record(
-        principal,
-        document_id,
-        Grant(**fields),
-        now=now,
-        today=day(now),
-        usual_day=None if data.starts_on else day,
-    )
+    if data.request_id is None:
+        record = await _recorded(principal, paper_consent, day_in(programme_zone), document_id, data, now)
+    else:
+        if data.purpose is not None or data.agreement_id:
+            raise Malformed("An acceptance has the purpose of the request, and rests on no agreement.")
+        acceptance = Acceptance(
+            kinds=data.kinds, starts_on=data.starts_on, ends_on=data.ends_on, approved_by=data.approved_by.plain()
+        )
+        record = await paper_consent.accept(principal, document_id, data.request_id, data.buyer_id, acceptance, now=now)
     return queries.view(record, scope_for(principal, Permission.GRANT_RECORD))
+
+
+@post("/consent-documents/{document_id:str}/refusal", guards=[requires(Permission.GRANT_RECORD)])
+async def record_refusal(
+    principal: Injected[Principal],
+    paper_consent: Injected[PaperConsent],
+    ledger: Injected[Ledger],
+    document_id: str,
+    data: RecordedRefusal,
+) -> RequestView:
+    """Refuse a request for access in the name of the factory that signed."""
+    now = datetime.now(UTC)
+    reason = plain(data.reason, "reason")
+    refused = await paper_consent.refuse(principal, document_id, data.request_id, reason, now=now)
+    return view_of_request(refused, await ledger.current(), now=now)
 
 
 @post("/consent-documents/{document_id:str}/withdrawal", guards=[requires(Permission.GRANT_RECORD)])
@@ -173,6 +205,27 @@ async def record_withdrawal(
     return queries.view(record, scope_for(principal, Permission.GRANT_RECORD))
 
 
+async def _recorded(
+    principal: Principal, paper_consent: PaperConsent, day: UsualDay, paper_id: str, data: RecordedGrant, now: datetime
+) -> Record:
+    """Record a grant for which no buyer asked."""
+    if data.purpose is None:
+        raise Malformed("A grant says what it is for.")
+    grant = Grant(
+        id=data.id or str(uuid7()),
+        factory_id="",
+        buyer_id=data.buyer_id,
+        kinds=COMPLIANCE_KINDS if data.kinds is None else data.kinds,
+        starts_on=data.starts_on or day(now),
+        ends_on=data.ends_on,
+        purpose=plain(data.purpose, "purpose"),
+        approved_by=data.approved_by.plain(),
+        agreement_id=data.agreement_id,
+    )
+    usual_day = None if data.starts_on else day
+    return await paper_consent.record(principal, paper_id, grant, now=now, today=day(now), usual_day=usual_day)
+
+
 def _view(paper: ConsentPaper) -> ConsentPaperView:
     return ConsentPaperView(
         id=paper.id,
@@ -184,4 +237,4 @@ def _view(paper: ConsentPaper) -> ConsentPaperView:
     )
 
 
-HANDLERS = (add_paper, list_papers, read_paper, record_grant, record_withdrawal)
+HANDLERS = (add_paper, list_papers, read_paper, record_grant, record_refusal, record_withdrawal)

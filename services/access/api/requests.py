@@ -161,7 +161,8 @@ async def accept(
 ) -> RequestView:
     """Accept a request, or fewer kinds and days of it; answered when the grant is on the ledger."""
     now = datetime.now(UTC)
-    accepted = await access_requests.accept(principal, request_id, data, now=now)
+    acceptance = msgspec.structs.replace(data, approved_by=data.approved_by.plain())
+    accepted = await access_requests.accept(principal, request_id, acceptance, now=now)
     return queries.view(accepted, await ledger.current(), now=now)
 
 
@@ -240,7 +241,7 @@ async def _answered(
     if data.approved_by is None:
         raise Malformed("An acceptance names in approved_by who of the factory approved.")
     acceptance = Acceptance(
-        kinds=data.kinds, starts_on=data.starts_on, ends_on=data.ends_on, approved_by=data.approved_by
+        kinds=data.kinds, starts_on=data.starts_on, ends_on=data.ends_on, approved_by=data.approved_by.plain()
     )
     return await access_requests.accept(principal, data.request_id, acceptance, now=now)
 

@@ -12,6 +12,9 @@ from services.access.domain.text import plain
 LONGEST_AHEAD_DAYS: Final = 3650
 """A grant may not begin, nor end, further away than this: a mistyped year is no consent."""
 
+LONGEST_NAME: Final = 200
+"""Characters of a person's name."""
+
 
 class GrantDatesWrong(Malformed):
     """The days of a grant make no sense."""
@@ -28,7 +31,7 @@ class SeparateConsentNeeded(Malformed):
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """The person of the factory who approved."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
     role: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
     def plain(self) -> "Approval":

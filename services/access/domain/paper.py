@@ -1,8 +1,9 @@
 """Papers that people signed: what a scan may be, told by its bytes and never by what the sender says of it."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final
+from uuid import UUID
 
 import msgspec
 
@@ -11,6 +12,10 @@ from contracts.errors import Malformed
 LARGEST_BYTES: Final = 15 * 1024 * 1024
 HEAD_BYTES: Final = 8
 """Bytes of a file that tell its type."""
+
+CONSENTS: Final = "consents/"
+AGREEMENTS: Final = "agreements/"
+"""How the keys of scans, and of documents of agreements, begin; they end in a UUID of version 7."""
 
 PDF: Final = "application/pdf"
 EXTENSIONS: Final[Mapping[str, str]] = {PDF: "pdf", "image/jpeg": "jpg", "image/png": "png"}
@@ -41,6 +46,15 @@ class ConsentPaper(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     factory_id: str
     paper: Paper
+
+
+def kept_at(key: str) -> datetime | None:
+    """When a paper was kept, which the last word of its key tells; ``None`` for a key that tells no time."""
+    try:
+        last = UUID(key.rpartition("/")[2])
+    except ValueError:
+        return None
+    return datetime.fromtimestamp((last.int >> 80) / 1000, UTC) if last.version == 7 else None
 
 
 def content_type_of(head: bytes, allowed: frozenset[str] = frozenset(EXTENSIONS)) -> str:

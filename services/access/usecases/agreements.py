@@ -10,12 +10,13 @@ from uuid_utils.compat import uuid7
 
 from contracts.access import EntryKind
 from contracts.errors import Refusal
+from contracts.events import Event
 from contracts.identity import Principal
 from contracts.permissions import Permission, scope_for
 from services.access.domain.agreement import Act, Agreement, Side, Signature, Termination
 from services.access.domain.closing import demand_open
 from services.access.domain.consent.endings import revocation
-from services.access.domain.paper import PDF
+from services.access.domain.paper import AGREEMENTS, PDF
 from services.access.domain.suspension import resumption, suspending, suspension
 from services.access.domain.termination import ending
 from services.access.evidence import Papers
@@ -92,17 +93,25 @@ class Agreeing:
         present, _ = await self._own(principal, agreement_id, Permission.AGREEMENT_PROPOSE)
         today = self.today(now)
         present.demand(Act.ADD_DOCUMENT, today)
-        key = f"agreements/{agreement_id}/{uuid7()}"
+        key = f"{AGREEMENTS}{agreement_id}/{uuid7()}"
         paper = await self._papers.keep(key, body, allowed=frozenset({PDF}), by=principal.subject, now=now)
+        before = present
+
+        def decide(agreed: Agreement) -> tuple[Agreement, tuple[Event, ...]]:
+            nonlocal before
+            before = agreed
+            return agreed.with_document(paper, today), ()
+
         try:
-            kept = await self._agreements.change(agreement_id, lambda agreed: (agreed.with_document(paper, today), ()))
+            kept = await self._agreements.change(agreement_id, decide)
         except Refusal:
-            await self._papers.discard(paper)
+            # Only then is it certain that nothing names the paper; what else breaks is left to the sweep of leftovers.
+            await self._papers.discard(key)
             raise
         if kept.document != paper:
-            await self._papers.discard(paper)
-        elif present.document is not None:
-            await self._papers.discard(present.document)
+            await self._papers.discard(key)
+        elif before.document is not None:
+            await self._papers.discard(before.document.key)
         return kept
 
     async def sign(self, principal: Principal, agreement_id: str, signature: Signature, *, now: datetime) -> Agreement:

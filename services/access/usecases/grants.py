@@ -167,7 +167,14 @@ async def _agreement(parties: Parties, grant: Grant) -> Agreement | None:
 
 
 async def revoke(
-    ledger: Ledger, parties: Parties, consent: Consent, principal: Principal, grant_id: str, *, now: datetime
+    ledger: Ledger,
+    parties: Parties,
+    consent: Consent,
+    principal: Principal,
+    grant_id: str,
+    *,
+    now: datetime,
+    reason: str = "",
 ) -> None:
     """Withdraw an approval and return once it is in force at every gateway; revoking again waits again.
 
@@ -179,7 +186,7 @@ async def revoke(
     def decide(fold: Fold) -> GrantRevoked | None:
         if group_id:
             demand_owned(fold, group_id, record.factory_id)
-        return revocation(fold, grant_id)
+        return revocation(fold, grant_id, reason)
 
     await end(ledger, consent, grant_id, decide, by=principal.subject, now=now)
 

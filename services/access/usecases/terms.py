@@ -26,8 +26,8 @@ async def publish(
     try:
         kept = await terms_records.publish(terms)
     except Refusal:
-        await papers.discard(paper)
+        await papers.discard(paper.key)
         raise
     if kept.document != paper:
-        await papers.discard(paper)
+        await papers.discard(paper.key)
     return kept
