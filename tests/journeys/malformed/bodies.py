@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from tests.journeys.country import new_id
-from tests.journeys.malformed.attack import PREFIX, Attack, Ground
+from tests.journeys.malformed.attack import PREFIX, Attack, Ground, Request
 from tests.journeys.routes import CALLS, DOCUMENT, Operation
 
 WITH_BODY: Final = tuple(operation for operation, call in CALLS.items() if call.body is not None)
@@ -143,6 +143,7 @@ def broken_json(ground: Ground) -> Attack:
     caller, operation = ground.caller(), ground.operation(WITH_BODY)
     request = ground.request(operation, caller)
     request.body = ground.chance.choice(BROKEN_JSON)
+    _perhaps_with_a_key(ground, request)
     return Attack("broken json", caller, request.on_the_wire())
 
 
@@ -155,7 +156,13 @@ def truncated_json(ground: Ground) -> Attack:
         if body:
             body[ground.chance.randrange(len(body))] = ground.chance.randrange(256)
     request.body = bytes(body)
+    _perhaps_with_a_key(ground, request)
     return Attack("bent json", caller, request.on_the_wire())
+
+
+def _perhaps_with_a_key(ground: Ground, request: Request, probability: float = 0.3) -> None:
+    if ground.chance.random() < probability:
+        request.headers.append((b"idempotency-key", new_id().encode()))
 
 
 def wrong_field(ground: Ground) -> Attack:
@@ -254,8 +261,7 @@ def replayed(ground: Ground) -> Attack:
     """A sound request that arrives several times, the last time perhaps with another body under the same key."""
     caller, operation = ground.caller(), ground.operation(SENDING)
     request = ground.request(operation, caller)
-    if ground.chance.random() < 0.6:
-        request.headers.append((b"idempotency-key", new_id().encode()))
+    _perhaps_with_a_key(ground, request, 0.6)
     again = [request.on_the_wire(is_last=False) for _ in range(ground.chance.randint(1, 4))]
     if CALLS[operation].body is not None and ground.chance.random() < 0.4:
         request.body = request.body.replace(b"e", b"a")

@@ -37,6 +37,7 @@ INTERNAL: Final = (
     (b"if-match", b"\xff\xfe"),
     (b"accept", b"application/x-python-serialize"),
     (b"accept", b"*/*;q=NaN"),
+    (b"accept", b"text/csv;q=1e999"),
     (b"accept-encoding", b"gzip;q=1e9, *;q=-1"),
     (b"accept-language", b"\xff" * 100),
     (b"expect", b"100-continue"),

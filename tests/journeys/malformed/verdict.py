@@ -8,6 +8,7 @@ import msgspec
 
 from services.runtime.http import PROBLEM
 from tests.journeys.malformed.attack import STRANGERS, Attack, Ground
+from tests.journeys.malformed.directories import WRONG_DIRECTORY
 from tests.journeys.malformed.wire import Answer
 
 LONGEST_REFUSAL: Final = 8_000
@@ -19,6 +20,10 @@ INSIDES: Final = re.compile(
     rb"\b(?:services|gateway|contracts|deploy)\.[a-z_]+\.|litestar|msgspec|uvicorn|sqlite3?\b|pymongo|motor\b|aiohttp|"
     rb"Exception|object at 0x|NoneType|<class|-----BEGIN|OperationalError|Error code"
 )
+SCIM: Final = "application/scim+json"
+SCIM_ERROR: Final = ("schemas", "detail")
+"""What RFC 7644 wants of an error."""
+
 NOT_OF_A_STRANGER: Final = ("visit_id", "evidence_id", "report_id", "plan_id", "grant_id", "recommendation_id")
 
 
@@ -33,6 +38,7 @@ class Verdicts:
         self._hidden = [ground.stage.ids[name] for name in NOT_OF_A_STRANGER] + canaries
         self._tokens = [token.split(".")[-1][:40].encode() for token in ground.tokens.values()]
         self.faults: list[str] = []
+        self.unavailable = 0
         self.statuses: Counter[int] = Counter()
         self.kinds: Counter[str] = Counter()
         self.unanswered: Counter[str] = Counter()
@@ -56,6 +62,7 @@ class Verdicts:
     def _judge(self, attack: Attack, answer: Answer) -> None:
         whole = answer.body + repr(answer.headers).encode()
         if answer.status == 503 and any(code in answer.body for code in HONEST):
+            self.unavailable += 1
             self._judge_refusal(attack, answer)
         elif answer.status >= 500:
             self._wrong(attack, f"{answer.status}: {answer.body[:500]!r}")
@@ -79,7 +86,8 @@ class Verdicts:
     def _judge_refusal(self, attack: Attack, answer: Answer) -> None:
         if not attack.is_framed and answer.status == 400 and answer.body == PARSER_REFUSAL:
             return
-        if answer.header("content-type") != PROBLEM:
+        is_scim = attack.kind == WRONG_DIRECTORY and answer.header("content-type") == SCIM
+        if not is_scim and answer.header("content-type") != PROBLEM:
             self._wrong(attack, f"{answer.status} as {answer.header('content-type')!r}: {answer.body[:200]!r}")
             return
         if not answer.body:  # to HEAD
@@ -89,7 +97,8 @@ class Verdicts:
         except msgspec.DecodeError:
             self._wrong(attack, f"{answer.status} is no JSON: {answer.body[:200]!r}")
             return
-        if problem.get("status") != answer.status or not problem.get("code") or not problem.get("title"):
+        whole = SCIM_ERROR if is_scim else ("code", "title")
+        if str(problem.get("status")) != str(answer.status) or not all(problem.get(name) for name in whole):
             self._wrong(attack, f"{answer.status} is half a problem: {answer.body[:200]!r}")
         if len(answer.body) > LONGEST_REFUSAL:
             self._wrong(attack, f"{answer.status} is {len(answer.body)} bytes long: {answer.body[:200]!r}")
