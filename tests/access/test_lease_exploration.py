@@ -20,7 +20,7 @@ from services.access.usecases.consent import Consent
 from tests.access.lease_model import GROUP, TWICE, Scenario, explored
 
 SCENARIOS: Final = {
-    "a gateway that restarts, with a slow clock": Scenario(restarts=1, is_slow=True),
+    "a gateway that restarts": Scenario(restarts=1),
     "a factory of a group, answers on their way": Scenario(steps=GROUP, restarts=1, answers=True),
     "given and taken back twice, answers on their way, with a slow clock": Scenario(
         steps=TWICE, answers=True, is_slow=True
