@@ -1,6 +1,6 @@
 # STAR: type `make` to see what there is. Every target installs what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-crash chaos check bench bench-access fmt lint types imports schemas servers clean
+.PHONY: help run demo test test-fast test-crash chaos decisions check bench bench-access fmt lint types imports schemas servers clean
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -32,6 +32,9 @@ test-crash: .venv-dev ## kill random processes 200 times while a workload runs
 chaos: .venv-dev ## read 1,000,000 and revoke 10,000 times while everything fails
 	@$(BIN)/python -m tests.servers install
 	@$(BIN)/pytest -q -s tests/chaos --reads=1000000 --revokes=10000
+
+decisions: .venv-dev ## compare 1,000,000 decisions with a model that scans everything ever written
+	@$(BIN)/pytest -q -n 0 tests/gateway/test_decisions.py tests/gateway/test_read_paths.py --decisions=1000000
 
 check: lint types imports ## style, types, imports, generated files and the fast tests: the one command to know
 	@$(BIN)/python -m deploy.schemas --check

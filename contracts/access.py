@@ -74,13 +74,17 @@ class GrantGivenV1(Event, frozen=True, kw_only=True):
 
 
 class GrantRevokedV1(Event, frozen=True, kw_only=True):
-    """A factory withdrew an approval; ``epoch`` is the entry on the consent ledger."""
+    """A factory withdrew an approval; ``epoch`` is the entry on the consent ledger.
+
+    ``is_on_paper`` says that the programme recorded what the factory signed on paper: the factory is to be told.
+    """
 
     type: ClassVar[str] = "access.grant.revoked.v1"
     grant_id: str
     factory_id: str
     buyer_id: str
     epoch: int
+    is_on_paper: bool = False
 
 
 class DisclosureMadeV1(Event, frozen=True, kw_only=True):
@@ -125,6 +129,7 @@ class EntryKind(StrEnum):
     ENTITLEMENT_ENDED = "entitlement_ended"
     SHARING_SUSPENDED = "sharing_suspended"
     SHARING_RESUMED = "sharing_resumed"
+    AGREEMENT_ENDED = "agreement_ended"
     BUYER_CLOSED = "buyer_closed"
     BUYER_REOPENED = "buyer_reopened"
     MEMBER_ADMITTED = "member_admitted"
@@ -149,7 +154,7 @@ class ConsentEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """One entry of the ledger as everybody may see it: no person is named.
 
     ``grant_id`` is the id of the record that the entry speaks of: a grant, a disclosure, a purchase of credits, an
-    entitlement, the agreement that is suspended, a member of a buyer's staff, a factory that belongs to the
+    entitlement, the agreement that is suspended or over, a member of a buyer's staff, a factory that belongs to the
     manufacturing group ``group_id`` (to one at most). What begins carries its content, what ends only the record and
     its parties, an announcement only the ``public_key`` (Ed25519, hex). An entitlement without ``factory_id`` is one
     for every factory, without ``cycles`` one for every cycle; ``credits`` are those bought or spent; ``member`` is

@@ -6,7 +6,8 @@ digest, and is shown beside the entry to those who may: every reader checks the 
 
 The signing key is announced on the ledger: the first entry announces the first key and is signed by it (the anchor: a
 reader compares its fingerprint with one got elsewhere), a later announcement is signed by the key before it, which is
-never valid again. So whoever holds only an old key can add nothing.
+never valid again. So whoever holds only an old key can add nothing to a ledger that a reader has whole; of a part, such
+as a receipt, nobody can tell whether the announcement of a later key was left out.
 """
 
 import base64

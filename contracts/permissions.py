@@ -59,6 +59,7 @@ class Permission(StrEnum):
     TERMS_ACCEPT = "access:terms:accept"
     TERMS_PUBLISH = "access:terms:publish"
     TERMS_READ = "access:terms:read"
+    TERMS_TEXT_READ = "access:terms_text:read"
     QUESTIONNAIRE_PUBLISH = "assessment:questionnaire:publish"
     QUESTIONNAIRE_READ = "assessment:questionnaire:read"
     RESULTS_IMPORT = "assessment:results:import"
@@ -86,6 +87,7 @@ _STAFF_READS: Final = frozenset(
         P.BUYER_READ,
         P.FACTORY_READ,
         P.ORGANISATION_READ,
+        P.TERMS_TEXT_READ,
         P.QUESTIONNAIRE_READ,
         P.VISIT_READ,
         P.PLAN_READ,
@@ -168,6 +170,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
             P.REQUEST_READ,
             P.TERMS_ACCEPT,
             P.TERMS_READ,
+            P.TERMS_TEXT_READ,
             P.AGGREGATE_READ,
             P.REPORT_READ,
             P.COURSE_READ,
@@ -193,6 +196,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
             P.REQUEST_WITHDRAW,
             P.TERMS_ACCEPT,
             P.TERMS_READ,
+            P.TERMS_TEXT_READ,
             P.QUESTIONNAIRE_READ,
             P.PLAN_READ,
             P.AGGREGATE_READ,
@@ -204,25 +208,28 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     ),
     Role.BUYER_PROVISIONER: frozenset({P.MEMBER_PROVISION}),
     Role.GATEWAY: frozenset({P.CONSENT_FOLLOW, P.READ_RECORD, P.REPETITION_KEEP}),
-    Role.ANALYST: frozenset({P.QUESTIONNAIRE_READ, P.AGGREGATE_READ, P.COURSE_READ}),
+    Role.ANALYST: frozenset({P.TERMS_TEXT_READ, P.QUESTIONNAIRE_READ, P.AGGREGATE_READ, P.COURSE_READ}),
     Role.GROUP: frozenset(
         {
             P.AGREEMENT_READ,
             P.FACTORY_READ,
             P.GRANT_GIVE,
             P.GRANT_READ,
+            P.GRANT_REVOKE,
             P.PAPER_READ,
             P.QUESTIONNAIRE_READ,
             P.PLAN_READ,
             P.READ_LOG_READ,
+            P.REQUEST_ANSWER,
             P.REQUEST_READ,
+            P.TERMS_TEXT_READ,
             P.AGGREGATE_READ,
             P.REPORT_READ,
             P.COURSE_READ,
             P.RECOMMENDATION_READ,
         }
     ),
-    Role.MINISTRY: frozenset({P.QUESTIONNAIRE_READ, P.AGGREGATE_READ, P.COURSE_READ}),
+    Role.MINISTRY: frozenset({P.TERMS_TEXT_READ, P.QUESTIONNAIRE_READ, P.AGGREGATE_READ, P.COURSE_READ}),
 }
 
 

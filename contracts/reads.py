@@ -16,6 +16,10 @@ from contracts.vocabulary import ReportKind
 MOST_READS: Final = 512
 """The reads of one batch."""
 
+MOST_GROUNDS: Final = 100
+"""Of one read: the newest of them, when there are more."""
+
+_Party = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9_-]{1,64})?(?!\n)$")]
 _Word = Annotated[str, msgspec.Meta(max_length=300)]
 
 
@@ -33,18 +37,20 @@ class Act(StrEnum):
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
-    """One granted read of documents of one factory by one person of a buyer.
+    """One granted read of what one factory shares, by one person of a buyer or of the factory's group.
+
+    Exactly one of ``buyer_id`` and ``group_id`` is told. A read without ``kinds`` is one of the factory's profile.
 
     ``at`` is the gateway's clock, ``epoch`` the place on the consent ledger of the decision, ``grounds`` are the ids of
-    the grants and disclosures by which the buyer sees these ``kinds``. ``route`` is the template of the address, with
-    no id in it, ``trace_id`` finds the request.
+    the grants and disclosures by which the buyer sees these ``kinds`` and ``cycles``, the newest first. ``route`` is
+    the template of the address, with no id in it, ``trace_id`` finds the request.
     """
 
     id: Id
     at: datetime
     act: Act
     factory_id: Id
-    buyer_id: Id
+    buyer_id: _Party
     subject: _Word
     name: _Word
     kinds: tuple[ReportKind, ...]
@@ -52,8 +58,9 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     documents: Annotated[tuple[Id, ...], msgspec.Meta(max_length=500)]
     route: _Word
     epoch: int
-    grounds: Annotated[tuple[Id, ...], msgspec.Meta(max_length=100)]
+    grounds: Annotated[tuple[Id, ...], msgspec.Meta(max_length=MOST_GROUNDS)]
     trace_id: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?(?!\n)$")]
+    group_id: _Party = ""
 
 
 class ReadBatch(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,7 @@
-"""JSON Schema 2020-12 and AsyncAPI 3.0 of every event, generated from the catalogue; the committed files equal it."""
+"""JSON Schema 2020-12 and AsyncAPI 3.0 of every event, generated from the catalogue; the committed files equal it.
+
+A service's documents that people keep, such as receipts, have a schema beside those of the events.
+"""
 
 from typing import Any, Final
 
@@ -41,11 +44,16 @@ def schema_name(event: type[Event]) -> str:
 
 def json_schema(event: type[Event]) -> dict[str, Any]:
     """The JSON Schema of an event's body, references inside ``$defs``."""
-    (root,), components = msgspec.json.schema_components([event], ref_template="#/$defs/{name}")
-    own = event.__name__
+    return schema_of(event, f"urn:star:event:{event.type}")
+
+
+def schema_of(struct: type[msgspec.Struct], name: str) -> dict[str, Any]:
+    """The JSON Schema of a struct under a name of its own (a URI), references inside ``$defs``."""
+    (root,), components = msgspec.json.schema_components([struct], ref_template="#/$defs/{name}")
+    own = struct.__name__
     others = {name: part for name, part in sorted(components.items()) if name != own}
     body = components.get(own, root)
-    schema = {"$schema": DIALECT, "$id": f"urn:star:event:{event.type}", **body}
+    schema = {"$schema": DIALECT, "$id": name, **body}
     whole = {**schema, "$defs": others} if others else schema
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))
     return plain

@@ -1,14 +1,14 @@
 """What a buyer or a group may see: the fold of the ledger, and what decides by it; no I/O, no clock."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
 from contracts.access import ENDS, ConsentEntry, EntryKind, member_digest
 from contracts.identity import Shared, Shares
+from contracts.ledger import GENESIS
 from contracts.vocabulary import ReportKind
 
-GENESIS: Final = "0" * 64
 EVERY_FACTORY: Final = ""
 
 _BEGINS: Final = frozenset(
@@ -51,7 +51,7 @@ class Buyer:
                 self.members.add(entry.member)
             case EntryKind.MEMBER_LEFT:
                 self.members.discard(entry.member)
-            case EntryKind.CREDITS_BOUGHT:
+            case EntryKind.CREDITS_BOUGHT | EntryKind.AGREEMENT_ENDED:
                 pass
             case kind if kind in _BEGINS:
                 self.standing[kind].setdefault(entry.factory_id, {})[entry.grant_id] = entry
@@ -127,25 +127,48 @@ def may_see(
 
 
 def seen(buyer: Buyer, factory_id: str, today: date) -> Mapping[ReportKind, Cycles]:
-    """What a buyer may see of a factory today: the cycles by kind. This is the rule; everything else asks it.
+    """What a buyer may see of a factory today: the cycles by kind; everything else asks this, or what it asks."""
+    found: dict[ReportKind, Cycles] = {}
+    for entry, cycles in _showing(buyer, factory_id, today):
+        _add(found, entry.kinds, cycles)
+    return found
 
-    A kind is seen when it was disclosed to the buyer, or when the factory granted it, no agreement between the two is
-    suspended, and the cycle is paid for. A closed buyer sees nothing.
+
+def grounds(
+    buyer: Buyer, factory_id: str, kinds: Iterable[ReportKind], cycles: Iterable[int], today: date
+) -> Sequence[ConsentEntry]:
+    """The grants and disclosures by which a buyer sees some of these kinds and cycles today, the newest first.
+
+    Without ``cycles``: by which it sees those of any cycle.
+    """
+    some_kinds, some_cycles = frozenset(kinds), frozenset(cycles)
+    found = [
+        entry
+        for entry, shown in _showing(buyer, factory_id, today)
+        if not some_kinds.isdisjoint(entry.kinds)
+        and (shown is None or not some_cycles or not some_cycles.isdisjoint(shown))
+    ]
+    return sorted(found, key=lambda entry: entry.epoch, reverse=True)
+
+
+def _showing(buyer: Buyer, factory_id: str, today: date) -> Iterator[tuple[ConsentEntry, Cycles]]:
+    """The entries that show something of a factory to a buyer today, each with the cycles that it shows.
+
+    This is the rule: a kind is seen when it was disclosed to the buyer, or when the factory granted it, no agreement
+    between the two is suspended, and the cycle is paid for. A closed buyer sees nothing.
     """
     if buyer.standing[EntryKind.BUYER_CLOSED]:
-        return {}
-    found: dict[ReportKind, Cycles] = {}
+        return
     for disclosure in buyer.of(EntryKind.DISCLOSURE_MADE, factory_id):
         if holds(disclosure, today):
-            _add(found, disclosure.kinds, frozenset(disclosure.cycles) or None)
+            yield disclosure, frozenset(disclosure.cycles) or None
     if factory_id in buyer.standing[EntryKind.SHARING_SUSPENDED]:
-        return found
+        return
     paid = _paid(buyer, factory_id, today)
     if paid is None or paid:
         for grant in buyer.of(EntryKind.GRANT_GIVEN, factory_id):
             if holds(grant, today):
-                _add(found, grant.kinds, paid)
-    return found
+                yield grant, paid
 
 
 def shares(fold: Fold, buyer_id: str, today: date) -> Shares:

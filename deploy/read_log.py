@@ -11,7 +11,18 @@ from cyclopts import Parameter
 from contracts.ledger import NotGenuine
 from deploy.options import URL, Token, Url, User
 from deploy.terminal import say
-from deploy.verify import LARGEST_RECEIPT, Anchor, checked, fetched, noted_head, tell_anchor
+from deploy.verify import (
+    LARGEST_RECEIPT,
+    Anchor,
+    CurrentKey,
+    LedgerFile,
+    checked,
+    fetched,
+    ledger_in,
+    noted_head,
+    tell_anchor,
+    tell_key,
+)
 from services.access.domain.read_export import Verified, verified_log
 from services.access.domain.reading import Head
 
@@ -29,16 +40,23 @@ def verify_log(
     file: Path,
     *,
     anchor: Anchor = "",
+    ledger: LedgerFile = None,
+    key: CurrentKey = "",
     noted: Annotated[str, Parameter(help="Noted earlier, PAGE:HASH: the log must hold it")] = "",
     head: Annotated[Path | None, Parameter(help="A head that the API told earlier: the log must hold it")] = None,
 ) -> None:
-    """Check every page of an exported read log, offline: hashes, order, signatures, keys and the end."""
+    """Check every page of an exported read log, offline: hashes, order, signatures, keys and the end.
+
+    Against a stolen key that was replaced it needs --ledger or --key.
+    """
     pages = noted_head(noted, "--noted is PAGE:HASH, as verify-log prints it.")
-    found = checked(lambda: _verified(file, anchor, pages, head))
+    found = checked(lambda: _verified(file, anchor, key, pages, head))
     log = found.head
+    chain = checked(lambda: ledger_in(ledger, anchor, found.announced, log.key_id)) if ledger else None
     say(f"Genuine: {log.reads:,} reads in {log.pages:,} pages of factory {log.factory_id}, {found.keys} keys.", "bold")
     say(f"Told at {log.told_at.isoformat()}; later reads do not show here.")
     tell_anchor(found.anchor, anchor)
+    tell_key(log.key_id, key, chain)
     if log.pages:
         say(f"Note: {log.pages}:{log.hash}")
     if not pages and head is None:
@@ -51,11 +69,11 @@ def register(app: cyclopts.App) -> None:
         app.command(command)
 
 
-def _verified(path: Path, anchor: str, noted: dict[int, str], head: Path | None) -> Verified:
+def _verified(path: Path, anchor: str, key: str, noted: dict[int, str], head: Path | None) -> Verified:
     earlier = _head(head) if head is not None else None
     with path.open("rb") as file:
         lines = iter(lambda: file.readline(LONGEST_LINE), b"")
-        return verified_log(lines, anchor=anchor, noted=noted, earlier=earlier)
+        return verified_log(lines, anchor=anchor, key=key, noted=noted, earlier=earlier)
 
 
 def _head(path: Path) -> Head:

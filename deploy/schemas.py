@@ -1,24 +1,34 @@
 """Write what is generated and committed (schemas, AsyncAPI, OpenAPI, settings); ``--check`` only compares."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from contracts.catalogue import CATALOGUE
-from contracts.schema import asyncapi, json_schema, schema_name
+from contracts.schema import asyncapi, json_schema, schema_name, schema_of
 from deploy.embedded import public_openapi
+from services.access.domain.disclosure_receipt import DisclosureReceipt
+from services.access.domain.receipt import Receipt
 from services.runtime.settings import env_example
 
 ROOT = Path(__file__).resolve().parent.parent
+SCHEMAS = ROOT / "contracts" / "schemas"
+RECEIPTS: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "consent-receipt.1": Receipt,
+    "disclosure-receipt.1": DisclosureReceipt,
+}
+"""What people keep and check, by the name of its schema."""
 
 
 def generated() -> Iterator[tuple[Path, str]]:
     """Every generated file with its text."""
     for entry in CATALOGUE.values():
-        yield ROOT / "contracts" / "schemas" / schema_name(entry.event), _pretty(json_schema(entry.event))
+        yield SCHEMAS / schema_name(entry.event), _pretty(json_schema(entry.event))
+    for name, receipt in RECEIPTS.items():
+        yield SCHEMAS / f"{name}.schema.json", _pretty(schema_of(receipt, f"urn:star:{name}"))
     yield ROOT / "contracts" / "asyncapi.json", _pretty(asyncapi())
     yield ROOT / "contracts" / "openapi.json", _pretty(public_openapi())
     yield ROOT / "deploy" / "country.env.example", env_example()
@@ -28,7 +38,7 @@ def stale() -> list[Path]:
     """The committed files that differ from what would be written, and schemas of events that are gone."""
     expected = dict(generated())
     differing = [p for p, text in expected.items() if not p.exists() or p.read_text("utf-8") != text]
-    orphans = set((ROOT / "contracts" / "schemas").glob("*.json")) - set(expected)
+    orphans = set(SCHEMAS.glob("*.json")) - set(expected)
     return differing + sorted(orphans)
 
 

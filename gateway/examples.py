@@ -126,6 +126,8 @@ _OF: Final[Mapping[tuple[str, str], object]] = {
     ("Approval", "name"): "Rana Haddad",
     ("Choice", "name"): "yes",
     ("NewTermsAcceptance", "name"): "Rana Haddad",
+    ("Registrant", "name"): "Rana Haddad",
+    ("Registration", "name"): "Rana Haddad",
     ("RequestResult", "status"): 201,
 }
 

@@ -11,7 +11,7 @@ import msgspec
 
 from contracts.errors import Malformed, NotPermitted
 from contracts.identifiers import ID_PATTERN
-from contracts.identity import ASSIGNABLE, Principal, Role
+from contracts.identity import ASSIGNABLE, STAFF, Principal, Role
 from gateway.binding import Binding, Bindings
 from gateway.dpop import Asking, Proofs, values
 from gateway.keys import Fetch, Key, Keys
@@ -31,8 +31,14 @@ _BROKEN: Final = (jwt.PyJWTError, ValueError, TypeError, KeyError, OverflowError
 
 
 MOST_PARTIES: Final = 50
-_OF_PARTIES: Final = frozenset({Role.FACTORY, Role.BUYER, Role.BUYER_PROVISIONER, Role.GROUP})
-_PARTY: Final = re.compile(rf"(?:(?P<role>{'|'.join(_OF_PARTIES)}):)?(?P<id>{ID_PATTERN.strip('^')})", re.ASCII)
+_PROGRAMME: Final = ""
+"""Where no party is: for whom somebody speaks who speaks for none, or who has a role of the programme as well."""
+
+_OF_BUYERS: Final = frozenset({Role.BUYER, Role.BUYER_PROVISIONER})
+OF_PARTIES: Final = frozenset({Role.FACTORY, Role.GROUP}) | _OF_BUYERS
+"""The roles that somebody has for a party, and without one not at all."""
+
+_PARTY: Final = re.compile(rf"(?:(?P<role>{'|'.join(OF_PARTIES)}):)?(?P<id>{ID_PATTERN.strip('^')})", re.ASCII)
 PARTY: Final = b"star-party"
 """The request header in which a person who speaks for several parties says for which."""
 
@@ -49,6 +55,12 @@ class NotYourParty(NotPermitted):
     code = "not_your_party"
 
 
+class PartyRoleNeeded(NotPermitted):
+    """The account has roles of several kinds of party, and the token does not say which of them it has here."""
+
+    code = "party_role_needed"
+
+
 class _Known(msgspec.Struct, frozen=True):
     """Whom a verified token names by party, what it is bound to, which key verified it, and when it is over."""
 
@@ -60,15 +72,24 @@ class _Known(msgspec.Struct, frozen=True):
     expires_at: int
 
     def caller(self, asking: Asking | None) -> Principal:
-        """The caller as the party that the request names; raises ``PartyNeeded`` and ``NotYourParty``."""
+        """The caller as the party that the request names.
+
+        Raises ``PartyNeeded``, ``NotYourParty`` and ``PartyRoleNeeded``.
+        """
         told = values(asking, PARTY) if asking is not None else []
-        if not told:
-            if len(self.callers) > 1:
+        if told:
+            found = self.callers.get(told[0]) if len(told) == 1 and told[0] else None
+        else:
+            if _PROGRAMME not in self.callers and len(self.callers) > 1:
                 raise PartyNeeded("You speak for several parties: say for which in Star-Party.")
-            return next(iter(self.callers.values()))
-        found = self.callers.get(told[0]) if len(told) == 1 and told[0] else None
+            found = self.callers.get(_PROGRAMME) or next(iter(self.callers.values()))
         if found is None:
             raise NotYourParty("You do not speak for the party in Star-Party.")
+        if (
+            found.party_id
+            and len({_OF_BUYERS if role in _OF_BUYERS else role for role in found.roles & OF_PARTIES}) > 1
+        ):
+            raise PartyRoleNeeded("Your account does not say which of its roles it has for this party.")
         return found
 
 
@@ -113,8 +134,8 @@ class Oidc:
     async def principal(self, authorization: str | None, asking: Asking | None = None) -> Principal:
         """The caller named by an ``Authorization`` header, for the party that the rest of the request names.
 
-        Raises ``NotAuthenticated``, ``PartyNeeded`` and ``NotYourParty``, ``IssuerUnreachable`` when the token's key is
-        unknown and cannot be asked for, and ``TooManyProofs``.
+        Raises ``NotAuthenticated``, ``PartyNeeded``, ``NotYourParty`` and ``PartyRoleNeeded``, ``IssuerUnreachable``
+        when the token's key is unknown and cannot be asked for, and ``TooManyProofs``.
         """
         scheme, _, token = (authorization or "").partition(" ")
         is_dpop = scheme.lower() == "dpop"
@@ -169,7 +190,11 @@ class Oidc:
         return _Known(self._callers(claims), _roles(claims), Binding.of(claims), key_id, key, expires_at)
 
     def _callers(self, claims: Mapping[str, Any]) -> dict[str, Principal]:
-        """The person as each party it speaks for; under an empty name when it speaks for none."""
+        """The person as each party it speaks for, and for the programme or for none.
+
+        One request is made for the programme or for one party: who sees the country as an advisor is not asked under
+        the lease, the record and the membership by which a buyer is.
+        """
         subject, name, user_name = claims["sub"], claims.get("name"), claims.get(self._member_claim)
         if not isinstance(subject, str) or not 0 < len(subject) <= 255:
             raise ValueError("sub")
@@ -180,11 +205,15 @@ class Oidc:
             country=self._country,
             user_name=user_name if isinstance(user_name, str) else "",
         )
-        spoken_for = _spoken_for(claims.get("star_party"), person.roles)
-        return {
+        is_both = bool(person.roles & STAFF and person.roles & OF_PARTIES)
+        spoken_for = _spoken_for(claims.get("star_party"), person.roles - STAFF if is_both else person.roles)
+        callers = {
             party_id: msgspec.structs.replace(person, party_id=party_id, roles=roles)
             for party_id, roles in spoken_for.items()
-        } or {"": person}
+        }
+        if is_both:
+            callers[_PROGRAMME] = msgspec.structs.replace(person, roles=person.roles - OF_PARTIES)
+        return callers or {_PROGRAMME: person}
 
 
 def _roles(claims: Mapping[str, Any]) -> frozenset[Role]:
@@ -205,6 +234,6 @@ def _spoken_for(claim: object, roles: frozenset[Role]) -> dict[str, frozenset[Ro
         named = _PARTY.fullmatch(each) if isinstance(each, str) else None
         if named is None or named["id"] in found or len(found) == MOST_PARTIES:
             raise ValueError("star_party")
-        others = _OF_PARTIES - {named["role"]} if named["role"] else frozenset()
+        others = OF_PARTIES - {named["role"]} if named["role"] else frozenset()
         found[named["id"]] = roles - others
     return found

@@ -39,10 +39,12 @@ _BEARER: Final = {
     "description": (
         "An OIDC access token with the claims `star_roles` and, for factories and buyers, `star_party`: the id of the "
         "party, or a list when the person speaks for several; then the request says for which in `Star-Party: <id>` "
-        "(400 `party_needed`, 403 `not_your_party`). A token that is bound to a key (`cnf.jkt`) comes as "
-        "`Authorization: DPoP <token>` with a proof in `DPoP` (RFC 9449), one that is bound to a certificate "
-        "(`cnf.x5t#S256`) over mTLS (RFC 8705). A buyer that keeps its staff by SCIM (`/scim/v2/`, RFC 7644) lets in "
-        "nobody else (403 `not_a_member`)."
+        "(400 `party_needed`, 403 `not_your_party`). Who has a role of the programme besides acts for the programme, "
+        "and with `Star-Party` for that party alone; who has roles of several kinds of party has each bound to its "
+        "party, as in `buyer:b1` (403 `party_role_needed`, without any party 403 `no_party`). A token that is bound to "
+        "a key (`cnf.jkt`) comes as `Authorization: DPoP <token>` with a proof in `DPoP` (RFC 9449), one that is bound "
+        "to a certificate (`cnf.x5t#S256`) over mTLS (RFC 8705). A buyer that keeps its staff by SCIM (`/scim/v2/`, "
+        "RFC 7644) lets in nobody else (403 `not_a_member`)."
     ),
 }
 _ABOUT: Final = {

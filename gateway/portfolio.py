@@ -1,8 +1,9 @@
 """Everything that a buyer may see just now as one download: a ZIP file that is made while it is sent.
 
-Each document is read as a single one is: decided by itself, put on record, and sent under guard. What was withdrawn
-before its turn is left out; what is withdrawn while it is being sent breaks the whole download off. ``manifest.json``
-at the end names every document and what became of it. One document at a time is in memory, and a line about each.
+Its lists are put on record as lists are. Each document is read as a single one is: decided by itself, put on record,
+and sent under guard. What was withdrawn before its turn is left out; what is withdrawn while it is being sent breaks
+the whole download off. ``manifest.json`` at the end names every document and what became of it. One document at a time
+is in memory, and a line about each.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ import msgspec
 from litestar.types import Message, Send
 
 from contracts.errors import Malformed, NotFound, NotPermitted
-from contracts.identity import Principal
+from contracts.identity import NOTHING_SHARED, Principal
 from contracts.permissions import Permission, may
 from gateway.answers import RefusedWith, guarded
 from gateway.archive import Archive
@@ -127,9 +128,8 @@ class _Download:
             while cursor is not None:
                 page = await self._page(noun, limit, cursor)
                 for document in page.items:
-                    if self._cycle in {None, document.cycle}:
-                        for part in files_of(noun, document):
-                            yield part
+                    for part in files_of(noun, document):
+                        yield part
                 cursor = page.next_cursor
 
     async def _page(self, noun: str, limit: int, cursor: str) -> _Page:
@@ -137,10 +137,20 @@ class _Download:
         if noun == "reports" and self._cycle is not None:
             query += f"&cycle={self._cycle}"
         request = Outgoing(method="GET", target=PREFIX + noun, query=query, route=PREFIX + noun)
-        async with self._proxy.opened(self._principal, SERVICE_OF[noun], request) as (answer, _):
-            if answer.status != 200 or not answer.is_whole:
+        async with self._proxy.opened(self._principal, SERVICE_OF[noun], request) as (answer, guard):
+            if answer.status != 200 or not answer.is_whole or guard is None:
                 raise UpstreamDown(f"A list cannot be read just now: {answer.status}.")
-            return msgspec.json.decode(answer.head, type=_Page)
+            page = msgspec.json.decode(answer.head, type=_Page)
+            page.items = [document for document in page.items if self._is_shown(document, guard)]
+            # The manifest will name these and no others.
+            told = msgspec.structs.replace(answer, head=msgspec.json.encode(page))
+            await self._reading.record(self._principal, guard, request.route, told, is_confirmed=False)
+            return page
+
+    def _is_shown(self, document: Document, guard: Guard) -> bool:
+        """Whether a listed document was asked for and is shared, whatever the service says."""
+        shared = guard.decision.shares.get(document.kind, NOTHING_SHARED)
+        return self._cycle in {None, document.cycle} and shared.covers(document.factory_id, document.cycle)
 
     async def _send_part(self, part: Part, archive: Archive, send: Send) -> None:
         """Send one file, unless it was withdrawn or cannot be read."""
@@ -169,7 +179,7 @@ class _Download:
         """Send the table and the manifest, without what was withdrawn meanwhile, and the end of the archive."""
         decision = self._replica.decide(self._buyer_id, self._principal.user_name)
         guard = self._replica.guard(decision)
-        guard.is_on_record = True  # what they name was put on record one by one
+        guard.is_on_record = True  # what they name was put on record before, as listed and as read
         try:
             for line, subject in self._lines:
                 if line.state == "included" and not self._replica.stands(decision, subject):

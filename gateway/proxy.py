@@ -19,13 +19,13 @@ from gateway.body import MOST_BYTES, BodyTooLarge
 from gateway.call import Call
 from gateway.epochs import AT_LEAST, Epochs
 from gateway.limits import Limits
-from gateway.oidc import Oidc
+from gateway.oidc import OF_PARTIES, Oidc
 from gateway.reading import Reading
 from gateway.replica import Decision, Guard, Replica, Subject
 from gateway.routes import SCIM, Route
 from gateway.shaping import FORMAT, Opened, PageTooLarge, Shaped, is_csv, shaped
 from gateway.signing import Signatures
-from gateway.upstream import Headers, Incoming, Outgoing, Upstream, UpstreamDown
+from gateway.upstream import Headers, Incoming, Outgoing, Upstream, UpstreamDown, UpstreamNotReached
 from services.runtime.identity import NotAuthenticated, Signer
 
 WHOLE_BYTES: Final = 4 * 1024 * 1024
@@ -35,6 +35,12 @@ _QUERY: Final = re.compile(r"[!-~]{0,8000}", re.ASCII)
 _BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
 _JSON: Final = b"application/json"
 _NO_CHUNKS: Final[tuple[bytes, ...]] = ()
+
+
+class NoParty(NotPermitted):
+    """The account has a role of a party, and the token names no party."""
+
+    code = "no_party"
 
 
 class Proxy:
@@ -115,6 +121,8 @@ class Proxy:
             principal = msgspec.structs.replace(principal, roles=principal.roles & {Role.BUYER_PROVISIONER})
         if not principal.roles:
             raise NotPermitted("Your account has no role in the programme.")
+        if principal.party_id is None and principal.roles & OF_PARTIES:
+            raise NoParty("Your account does not say for which party it has its role.")
         if not _QUERY.fullmatch(call.query):
             raise Malformed("The query is too long, or holds characters that need a percent code.")
         length = call.asked.get(b"content-length", "0")
@@ -153,7 +161,7 @@ class Proxy:
         request = msgspec.structs.replace(request, headers=(*request.headers, signed))
         async with self._upstreams[service].exchange(request) as incoming:
             if incoming.status == 401:
-                raise UpstreamDown("A service does not believe the gateway; the operators are needed.")
+                raise UpstreamNotReached("A service does not believe the gateway; the operators are needed.")
             yield incoming, decision
 
     def _decision(self, principal: Principal) -> Decision | None:

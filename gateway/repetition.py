@@ -11,9 +11,11 @@ The work goes on when the caller leaves, so that the bad line of a caller does n
 import asyncio
 import contextlib
 import hashlib
+import logging
 import re
 import uuid
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 import msgspec
 from litestar.types import Send
@@ -26,15 +28,24 @@ from gateway.body import BodyTooLarge
 from gateway.call import Call
 from gateway.claims import Claims
 from gateway.proxy import Proxy, outgoing
-from gateway.replica import NoLease
+from gateway.replica import NoLease, NotAMember
 from gateway.routes import Route
 from gateway.upstream import Outgoing, UpstreamDown, UpstreamNotReached
+
+logger = logging.getLogger(__name__)
 
 KEY: Final = b"idempotency-key"
 REPLAYED: Final = (b"idempotency-replayed", b"true")
 MOST_BYTES: Final = 2 * 1024 * 1024
 """Of the body of a request with a key: it must be whole in memory before it is known whether it is the same."""
 
+MOST_OF_ONE: Final = 32
+"""So many requests of one caller are done at once: they go on when it leaves, and each is whole in memory."""
+
+MOST_AT_ONCE: Final = 256
+"""So many of all callers together."""
+
+_Work = asyncio.Task[tuple[KeptAnswer, bool]]
 _PATTERN: Final = re.compile(KEY_PATTERN, re.ASCII)
 _MARKS: Final = b"star-"
 _NAMES: Final = re.compile(rb'"([A-Za-z0-9_-]{1,64})"')
@@ -60,6 +71,13 @@ class FateUnknown(Refusal):
     code = "fate_unknown"
 
 
+class TooManyAtOnce(RefusedWith):
+    """So many requests with a key are being done that no other is begun."""
+
+    status = 429
+    code = "too_many_at_once"
+
+
 class _Request(msgspec.Struct, frozen=True):
     """A request that is whole in memory: as the service gets it, and the SHA-256 of what the caller asked for."""
 
@@ -73,7 +91,7 @@ class Repetitions:
     def __init__(self, proxy: Proxy, claims: Claims) -> None:
         self._proxy = proxy
         self._claims = claims
-        self._working: set[asyncio.Task[tuple[KeptAnswer, bool]]] = set()
+        self._working: dict[_Work, str] = {}
 
     async def stop(self, *, within_s: float) -> None:
         """Let what is being done come to its end for a while, then give it up."""
@@ -88,13 +106,27 @@ class Repetitions:
         principal = await self._proxy.admitted(call)
         digest = hashlib.sha256("\n".join((principal.subject, principal.party_id or "", key)).encode()).hexdigest()
         request = await _whole(call, route, digest)
-        work = asyncio.create_task(self._once(principal, route, request, digest), name="repetition")
-        self._working.add(work)
-        work.add_done_callback(self._working.discard)
-        answer, is_repeated = await asyncio.shield(work)
+        work = self._begun(principal, self._once(principal, route, request, digest))
+        try:
+            answer, is_repeated = await asyncio.shield(work)
+        except asyncio.CancelledError:
+            work.add_done_callback(_failed_for_nobody)
+            raise
         if is_repeated:
             call.added.append(REPLAYED)
         await self._proxy.show(principal, call, route, answer, send)
+
+    def _begun(self, principal: Principal, once: Coroutine[Any, Any, tuple[KeptAnswer, bool]]) -> _Work:
+        """The work, which goes on without the caller; raises ``TooManyAtOnce``."""
+        caller = principal.party_id or principal.subject
+        own = sum(each == caller for each in self._working.values())
+        if own >= MOST_OF_ONE or len(self._working) >= MOST_AT_ONCE:
+            once.close()
+            raise TooManyAtOnce("Too many requests with an Idempotency-Key are running; wait a little.", _LATER)
+        work = asyncio.create_task(once, name="repetition")
+        self._working[work] = caller
+        work.add_done_callback(self._working.pop)
+        return work
 
     async def _once(
         self, principal: Principal, route: Route, request: _Request, digest: str
@@ -111,7 +143,7 @@ class Repetitions:
         ended = Ended(attempt=attempt)
         try:
             answer, may_be_kept = await self._done(principal, route, request)
-        except (NoLease, UpstreamNotReached):
+        except (NoLease, NotAMember, UpstreamNotReached):
             ended = Ended(attempt=attempt, was_begun=False)
             raise
         else:
@@ -134,6 +166,12 @@ class Repetitions:
         may_be_kept = (b"cache-control", b"no-store") not in incoming.headers
         named = _named(content, decision.shares if decision else {})
         return KeptAnswer(incoming.status, headers, content, named), may_be_kept
+
+
+def _failed_for_nobody(work: _Work) -> None:
+    """Say what became of work whose caller has left."""
+    if not work.cancelled() and (error := work.exception()) is not None:
+        logger.warning("a request whose caller has left was not done", extra={"reason": type(error).__name__})
 
 
 def _refusal(outcome: Outcome) -> Refusal:
@@ -178,7 +216,7 @@ def _with_id(body: bytes, made_id: str) -> bytes:
     """The JSON object with an id, unless it has one; anything else stays as it is, for the service to refuse."""
     try:
         content = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return body
     if bytes(content.get("id", msgspec.Raw(b"null"))).strip() != b"null":
         return body

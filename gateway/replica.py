@@ -8,10 +8,11 @@ from datetime import date
 import msgspec
 from litestar.types import Message, Send
 
-from contracts.access import ConsentAnswer, EntryKind
+from contracts.access import ConsentAnswer
 from contracts.errors import NotPermitted, Refusal
 from contracts.identity import NOTHING_SHARED, Shared, Shares
-from contracts.visibility import Fold, holds, may_see, shares
+from contracts.reads import MOST_GROUNDS
+from contracts.visibility import Fold, grounds, may_see, shares
 from contracts.vocabulary import ReportKind
 from gateway.stepping import begun
 
@@ -19,6 +20,9 @@ CLOCK_DRIFT = 0.02
 """The share of a lease that is given away, so that a clock that runs slow does not stretch it."""
 
 CACHED_BUYERS = 10_000
+
+MOST_AT_ONCE = 64 * 1024
+"""So many bytes are given to the server as one message: what it has taken cannot be cut off any more."""
 
 
 class NoLease(Refusal):
@@ -152,15 +156,15 @@ class Replica:
         today = self._today()
         return all(may_see(self.fold, decision.buyer_id, about, kind, today, cycle) for kind in subject.kinds)
 
-    def grounds(self, buyer_id: str, factory_id: str, kinds: Collection[ReportKind]) -> tuple[str, ...]:
-        """The ids of the grants and disclosures of a factory that cover some of these kinds for the buyer today."""
-        buyer, today = self.fold.buyer(buyer_id), self._today()
-        return tuple(
-            entry.grant_id
-            for kind in (EntryKind.GRANT_GIVEN, EntryKind.DISCLOSURE_MADE)
-            for entry in buyer.of(kind, factory_id)
-            if holds(entry, today) and not set(entry.kinds).isdisjoint(kinds)
-        )
+    def grounds(
+        self, buyer_id: str, factory_id: str, kinds: Collection[ReportKind], cycles: Collection[int]
+    ) -> tuple[str, ...]:
+        """The ids of the grants and disclosures by which the buyer sees some of these kinds and cycles today.
+
+        The newest come first; of more than a record can hold the oldest are left out. Without cycles: of any cycle.
+        """
+        found = grounds(self.fold.buyer(buyer_id), factory_id, kinds, cycles, self._today())
+        return tuple(entry.grant_id for entry in found[:MOST_GROUNDS])
 
     def guard(self, decision: Decision) -> "Guard":
         """Watch over one answer; leave it with ``Guard.release``."""
@@ -202,14 +206,27 @@ class Guard:
         self._sending: asyncio.Future[None] | None = None
         self.decision = decision
         self.subject: Subject | None = None
-        self.is_on_record = decision.group_id != ""  # what a group reads of its own factories goes on no record
+        self.is_on_record = False
 
     def stands(self) -> bool:
         """Whether the answer may go on."""
         return self._replica.stands(self.decision, self.subject)
 
     async def send(self, send: Send, message: Message) -> None:
-        """Send one message; raises ``Withdrawn`` instead, also while the client is too slow to take it."""
+        """Send one message, a long body in pieces; raises ``Withdrawn`` instead, also while the client is too slow.
+
+        Returns from a long body when the server waits for the client no more.
+        """
+        body = message.get("body", b"")
+        if not isinstance(body, bytes) or len(body) <= MOST_AT_ONCE:
+            await self._send(send, message)
+            return
+        for start in range(0, len(body), MOST_AT_ONCE):
+            piece = body[start : start + MOST_AT_ONCE]
+            await self._send(send, {"type": "http.response.body", "body": piece, "more_body": True})
+        await self._send(send, {**message, "body": b""})  # type: ignore[arg-type]
+
+    async def _send(self, send: Send, message: Message) -> None:
         if not self.is_on_record:
             raise RuntimeError("What is about to be sent is not on record.")
         if not self.stands():

@@ -21,7 +21,7 @@ from gateway.upstream import Headers
 
 FORMAT: Final = "format"
 CURSOR: Final = "cursor"
-VARY: Final = (b"vary", b"accept, accept-encoding, accept-language, authorization")
+VARY: Final = (b"vary", b"accept, accept-encoding, accept-language, authorization, star-party")
 """What an answer hangs on besides its address; a kept copy is asked about again in any case."""
 
 AT_ONCE_BYTES: Final = 128 * 1024
@@ -74,7 +74,10 @@ def is_csv(call: Call, route: Route) -> bool:
                     raise Malformed("A list comes as format=json or format=csv.")
                 return value == "csv"
     accepted = call.asked.get(b"accept", "")
-    return "csv" in accepted and Accept(accepted).best_match([JSON, "text/csv"]) == "text/csv"
+    try:
+        return "csv" in accepted and Accept(accepted).best_match([JSON, "text/csv"]) == "text/csv"
+    except (ValueError, OverflowError):
+        raise Malformed("The Accept header cannot be read.") from None
 
 
 async def shaped(call: Call, route: Route, answer: Opened, *, as_csv: bool) -> Shaped:

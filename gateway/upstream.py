@@ -31,7 +31,7 @@ class UpstreamDown(Refusal):
 
 
 class UpstreamNotReached(UpstreamDown):
-    """The service certainly never heard of the request."""
+    """The service certainly did nothing: it never heard of the request, or did not believe who asked."""
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):

@@ -86,7 +86,7 @@ def make_service(settings: Settings, ports: Ports) -> Service:
     base = _Base(ports, source, relay, parties, ledger, consent, zone)
     dealings, swept = _dealings(base, request_days=settings.request_days)
     dependencies = {
-        **_known(parties, TermsRecords(ports.documents, source=source, relay=relay)),
+        **_known(parties),
         "ledger": ledger,
         "journal": journal,
         "consent": consent,
@@ -119,17 +119,18 @@ def _parties(ports: Ports, source: str, relay: Relay) -> Parties:
         Buyers(ports.documents, source=source, relay=relay),
         Organisations(ports.documents, source=source, relay=relay),
         Agreements(ports.documents, source=source, relay=relay),
+        TermsRecords(ports.documents, source=source, relay=relay),
     )
 
 
-def _known(parties: Parties, terms: TermsRecords) -> dict[str, object]:
+def _known(parties: Parties) -> dict[str, object]:
     """Who takes part, and on which terms."""
     return {
         "factories": parties.factories,
         "buyers": parties.buyers,
         "organisations": parties.organisations,
         "parties": parties,
-        "terms_records": terms,
+        "terms_records": parties.terms,
     }
 
 
@@ -141,7 +142,7 @@ def _signed(base: _Base) -> dict[str, object]:
         "agreements": base.parties.agreements,
         "papers": papers,
         "consent_papers": scans,
-        "paper_consent": PaperConsent(scans, papers, base.parties, base.ledger),
+        "paper_consent": PaperConsent(scans, papers, base.parties, base.ledger, base.consent),
     }
 
 

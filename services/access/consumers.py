@@ -26,7 +26,7 @@ def consumers(journal: Journal, ledger: Ledger, *, zone: ZoneInfo) -> Mapping[ty
             factory_id=event.factory_id,
             cycle=event.cycle,
             cause=delivery,
-            today=datetime.now(zone).date(),
+            now=datetime.now(zone),
         )
 
     async def on_plan_changed(event: PlanChangedV1, delivery: Delivery) -> None:
@@ -38,7 +38,7 @@ def consumers(journal: Journal, ledger: Ledger, *, zone: ZoneInfo) -> Mapping[ty
             factory_id=event.factory_id,
             cycle=event.cycle,
             cause=delivery,
-            today=datetime.now(zone).date(),
+            now=datetime.now(zone),
         )
 
     return {ReportReleasedV1: on_report_released, PlanChangedV1: on_plan_changed}

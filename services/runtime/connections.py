@@ -1,10 +1,11 @@
 """HTTP connections that end when the other side dawdles: heads have a length and a time, answers must be taken."""
 
 import asyncio
+import socket
 from typing import Final
 
 import msgspec
-from uvicorn._types import ASGI3Application
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from contracts.errors import Problem
@@ -15,6 +16,12 @@ HEAD_S: Final = 20.0
 
 STALLED_S: Final = 60.0
 """For so long the other side may take nothing of what is sent to it."""
+
+MOST_BUFFERED_BYTES: Final = 16 * 1024
+"""Whoever goes on sending beyond this waits until all of it has left the process."""
+
+MOST_UNSENT_BYTES: Final = 64 * 1024
+"""So much may lie in the kernel without having been sent: what lies there cannot be taken back."""
 
 _REFUSED: Final = msgspec.json.encode(
     Problem(title="Too large", status=431, detail="The head of the request is too long.", code="head_too_large")
@@ -32,8 +39,13 @@ class CarefulHttp(HttpToolsProtocol):
     _answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a head."""
+        """Keep little behind what the other side takes, and begin to wait for a head."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=MOST_BUFFERED_BYTES, low=0)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # where the kernel knows it
+            transport.get_extra_info("socket").setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MOST_UNSENT_BYTES
+            )
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -84,8 +96,15 @@ class CarefulHttp(HttpToolsProtocol):
         super().resume_writing()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        async def answered(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            try:
+                await app(scope, receive, send)
+            finally:
+                if cycle.response_started and not cycle.response_complete:
+                    self.transport.abort()  # closing would first send what is left of an answer that was broken off
+
         self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, answered)
 
     def _wait_for_head(self) -> None:
         if self._head_timer is None:

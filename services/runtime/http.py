@@ -41,6 +41,9 @@ CHECK_TIMEOUT_S = 3.0
 MAX_BODY_BYTES = 2 * 1024 * 1024
 RETRY_AFTER_S = 2
 PROBLEM = "application/problem+json"
+NOT_THERE = "There is no such document."
+"""The one detail of each 404 on a path with an id."""
+
 TITLES = {
     400: "Malformed request",
     401: "Not authenticated",
@@ -62,8 +65,10 @@ def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | No
     return Response(content, status_code=status, media_type=PROBLEM, headers=dict(headers or {}))
 
 
-def _on_refusal(_: Request[Any, Any, State], refusal: Refusal) -> Response[Problem]:
-    return problem(refusal.status, refusal.code, str(refusal))
+def _on_refusal(request: Request[Any, Any, State], refusal: Refusal) -> Response[Problem]:
+    # What is absent and what is out of scope are refused in different places, whose words must not tell them apart.
+    is_single = isinstance(refusal, NotFound) and bool(request.path_params)
+    return problem(refusal.status, refusal.code, NOT_THERE if is_single else str(refusal))
 
 
 def _on_no_identity(_: Request[Any, Any, State], error: NotAuthenticated) -> Response[Problem]:
@@ -113,7 +118,7 @@ def requires(permission: Permission) -> Guard:
         if may(connection.scope["state"]["principal"], permission):
             return
         if connection.path_params:
-            raise NotFound("There is no such document.")
+            raise NotFound(NOT_THERE)
         raise NotPermitted("Your role does not allow this.")
 
     return guard

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime
 
 from contracts.ledger import LedgerKey
 from contracts.vocabulary import COMPLIANCE_KINDS
+from services.access.domain.consent.announced import KeyAnnounced
 from services.access.domain.consent.entry import Entry
-from services.access.domain.consent.facts import Fact, GrantGiven, GrantRevoked, KeyAnnounced
+from services.access.domain.consent.facts import Fact, GrantGiven, GrantRevoked
 from services.access.domain.consent.fold import Fold
 from services.access.domain.grant import Approval, Grant
 from services.access.domain.receipt import receipt_of
@@ -65,6 +66,13 @@ def a_receipt(fold: Fold, grant_id: str = "g1", names: set[str] | None = None) -
     record = fold.record(grant_id)
     assert record is not None
     return canonical(receipt_of([line_of(entry, names) for entry in fold.evidence(record)]))
+
+
+def a_forged_receipt() -> bytes:
+    """A receipt of an approval that nobody gave, signed by ``KEY`` after it was replaced, which is kept quiet about."""
+    _, entries = a_rotated_ledger()
+    forged = signed_next(Fold(entries[:3]), GrantGiven(grant=a_grant("g3")))
+    return canonical(receipt_of([line_of(entries[0]), line_of(forged)]))
 
 
 def bent_copies(content: bytes) -> Iterator[tuple[str, bytes]]:

@@ -14,7 +14,7 @@ from contracts.identity import Scope
 from contracts.ledger import LedgerKey
 from contracts.remediation import PlanChangedV1
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
-from services.access.domain.consent import facts
+from services.access.domain.consent import facts, paid
 from services.access.domain.consent.endings import revocation
 from services.access.domain.consent.facts import Fact
 from services.access.domain.grant import Grant
@@ -68,13 +68,22 @@ class Receiver:
 class Hooks:
     """Access as far as webhooks need it; ``now`` is the time."""
 
-    def __init__(self, documents: SqliteDocuments, relay: Relay, receivers: Receivers, *, lease_s: float) -> None:
+    def __init__(
+        self,
+        documents: SqliteDocuments,
+        relay: Relay,
+        receivers: Receivers,
+        *,
+        lease_s: float,
+        journal: type[Journal] = Journal,
+        webhooks: type[Webhooks] = Webhooks,
+    ) -> None:
         self.documents = documents
         self.now = datetime(2026, 3, 10, 8, tzinfo=UTC)
         self.ledger = Ledger(documents, keys=Keys(current=KEY), source="JO/access", relay=relay)
-        self.journal = Journal(documents)
+        self.journal = journal(documents)
         self.consent = Consent(self.ledger, Charge(documents, lease_s=lease_s), lease_s=lease_s)
-        self.webhooks = Webhooks(documents)
+        self.webhooks = webhooks(documents)
         self.registering = Registering(self.webhooks, self.journal, self.ledger, zone=ZONE, allows_loopback=True)
         self.delivering = Delivering(
             self.webhooks,
@@ -93,22 +102,33 @@ class Hooks:
         return self.now.astimezone(ZONE).date()
 
     async def register(self, url: str, endpoint_id: str = "h1", scheme: Scheme = Scheme.V1) -> Endpoint:
-        asked = Asked(id=endpoint_id, buyer_id="b1", url=url, types=CHOSEN, scheme=scheme)
-        return (await self.registering.register(asked, OWN, now=self.now))[0]
+        asked = Asked(id=endpoint_id, buyer_id="b1", url=url, types=CHOSEN, scheme=scheme, by="someone")
+        return (await self.registering.register(asked, now=self.now))[0]
 
-    async def share(self, grant_id: str = "g1", factory_id: str = "f1") -> None:
+    async def share(self, grant_id: str = "g1", factory_id: str = "f1", *, ends_on: date | None = None) -> None:
         """The buyer is a partner and the factory grants it everything."""
-        partner = facts.Entitlement(id=f"partner-{grant_id}", buyer_id="b1", starts_on=self.today)
+        partner = paid.Entitlement(id=f"partner-{grant_id}", buyer_id="b1", starts_on=self.today)
         grant = Grant(
             id=grant_id,
             factory_id=factory_id,
             buyer_id="b1",
             kinds=COMPLIANCE_KINDS,
             starts_on=self.today,
+            ends_on=ends_on,
             purpose="review",
         )
-        for fact in (facts.EntitlementGiven(entitlement=partner), facts.GrantGiven(grant=grant)):
+        for fact in (paid.EntitlementGiven(entitlement=partner), facts.GrantGiven(grant=grant)):
             await self.append(fact)
+
+    async def pay(self, *, cycles: tuple[int, ...], factory_id: str = "f1") -> None:
+        """The buyer spends a credit on cycles of a factory."""
+        bought = paid.Entitlement(
+            id=f"credit-{factory_id}", buyer_id="b1", factory_id=factory_id, cycles=cycles, starts_on=self.today
+        )
+        await self.append(paid.EntitlementGiven(entitlement=bought))
+
+    async def end_partnership(self, grant_id: str = "g1") -> None:
+        await self.append(paid.EntitlementEnded(record_id=f"partner-{grant_id}", buyer_id="b1", factory_id=""))
 
     async def append(self, fact: Fact) -> None:
         await self.ledger.append(lambda _: fact, by="someone", at=self.now)
@@ -121,8 +141,8 @@ class Hooks:
         assert record.ended_epoch is not None
         await self.consent.in_force(record.ended_epoch, given=record.epoch)
 
-    async def publish(self, plan_id: str = "p1", factory_id: str = "f1") -> None:
-        """What is planned changed, or was released."""
+    async def publish(self, plan_id: str = "p1", factory_id: str = "f1", *, at: datetime | None = None) -> None:
+        """What is planned changed, or was released: just now, or ``at`` an earlier time and it is heard of only now."""
         self.changes += 1
         event = PlanChangedV1(plan_id=plan_id, factory_id=factory_id, cycle=1, kinds=(ReportKind.IMPROVEMENT_PLAN,))
         await note_change(
@@ -132,8 +152,8 @@ class Hooks:
             document_id=plan_id,
             factory_id=factory_id,
             cycle=1,
-            cause=Delivery(a_message(event, subject=plan_id, sequence=self.changes), 1),
-            today=self.today,
+            cause=Delivery(a_message(event, subject=plan_id, sequence=self.changes, at=at or self.now), 1),
+            now=self.now.astimezone(ZONE),
         )
 
     async def look(self) -> None:
@@ -175,12 +195,19 @@ async def a_receiver() -> AsyncIterator[Receiver]:
 
 @contextlib.asynccontextmanager
 async def hooks(
-    folder: Path, *, receivers: Receivers | None = None, lease_s: float = 2.0, is_in_charge: bool = True
+    folder: Path,
+    *,
+    receivers: Receivers | None = None,
+    lease_s: float = 2.0,
+    is_in_charge: bool = True,
+    journal: type[Journal] = Journal,
+    webhooks: type[Webhooks] = Webhooks,
 ) -> AsyncIterator[Hooks]:
     """Access in a folder; the same folder again continues where it was."""
     documents, queue = SqliteDocuments(folder / "access.sqlite"), SqliteDocuments(folder / "bus.sqlite")
     relay = Relay(InProcessBus(queue.collection("messages", INDEXES), FAST), scan_every_s=60)
-    found = Hooks(documents, relay, receivers or Receivers(allows_loopback=True, timeout_s=5), lease_s=lease_s)
+    receivers = receivers or Receivers(allows_loopback=True, timeout_s=5)
+    found = Hooks(documents, relay, receivers, lease_s=lease_s, journal=journal, webhooks=webhooks)
     await documents.start()
     try:
         if is_in_charge:

@@ -16,6 +16,7 @@ from contracts.vocabulary import ReportKind
 from services.access.domain.consent import facts
 from services.access.domain.consent.entry import followed
 from services.access.domain.consent.fold import Fold
+from services.access.domain.consent.paid import Entitlement, EntitlementGiven
 from services.access.usecases import consent
 from tests.access.entries import TODAY, a_fold, a_grant
 from tests.access.lease_access import LEASE, Access, Memory
@@ -26,7 +27,7 @@ TICK = 50
 LOST = 1
 """What a clock may lose in a tick: what the gateway allows for, two hundredths, and not more."""
 
-PAID = facts.Entitlement(id="e", buyer_id="b1", starts_on=TODAY)
+PAID = Entitlement(id="e", buyer_id="b1", starts_on=TODAY)
 LONG_AGO = 2
 """The announcement of the key and the payment are none of the steps that are explored."""
 
@@ -105,7 +106,7 @@ class Model:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         loop = VirtualLoop()
-        _, entries = a_fold(facts.EntitlementGiven(entitlement=PAID), *scenario.steps)
+        _, entries = a_fold(EntitlementGiven(entitlement=PAID), *scenario.steps)
         self._entries = [followed(entry) for entry in entries]
         folds = [Fold(entries[:epoch]) for epoch in range(len(entries) + 1)]
         self.gateways = Gateways(loop, self._entries, of_a_group=scenario.steps == GROUP)

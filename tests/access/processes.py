@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
-from services.access.domain.party import Buyer
+from services.access.domain.buyer import Buyer
+from services.access.domain.party import Factory
 from services.access.store.agreements import Agreements
 from services.access.store.charge import Charge
 from services.access.store.ledger import Keys, Ledger
-from services.access.store.organisations import Organisations
+from services.access.store.organisations import Organisations, TermsRecords
 from services.access.store.parties import Buyers, Factories
 from services.access.usecases.consent import Consent
 from services.access.usecases.grants import Parties
@@ -22,6 +23,7 @@ from services.runtime.relay import Relay
 from tests.access.entries import KEY
 
 LEASE_S = 0.2
+F1 = Factory(id="f1", original_id="f1", name="f1", country="JO", industry="C14", time_zone="Asia/Amman")
 P = TypeVar("P", bound="Process")
 
 
@@ -37,17 +39,19 @@ class Process:
         self.buyers = Buyers(documents, source="JO/access", relay=self.relay)
         organisations = Organisations(documents, source="JO/access", relay=self.relay)
         agreements = Agreements(documents, source="JO/access", relay=self.relay)
-        self.parties = Parties(factories, self.buyers, organisations, agreements)
+        terms = TermsRecords(documents, source="JO/access", relay=self.relay)
+        self.parties = Parties(factories, self.buyers, organisations, agreements, terms)
 
 
 @asynccontextmanager
 async def started(*processes: P) -> AsyncIterator[list[P]]:
-    """The processes with their stores open, and a buyer b1."""
+    """The processes with their stores open, a buyer b1 and a factory f1."""
     async with AsyncExitStack() as stack:
         for process in processes:
             await process.documents.start()
             stack.push_async_callback(process.documents.stop)
         await processes[0].parties.buyers.register(Buyer(id="b1", name="b1"), request=None)
+        await processes[0].parties.factories.register(F1, request=None)
         yield list(processes)
 
 

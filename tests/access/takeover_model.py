@@ -51,7 +51,7 @@ class World:
         self.tasks: dict[str, asyncio.Task[Any]] = {}
         self.heard: dict[str, tuple[int, str, int]] = {}
         self.old, self.new = Process(self, "old"), Process(self, "new")
-        self.old.charge._term = 1
+        loop.run(self.old.charge.take())
         self.old.consent._leases = Leases(0.0, LONG_AGO)
         self.gateway = Believes(applied=LONG_AGO)
         self.question = Message(0, 0, LONG_AGO, state="")
@@ -62,7 +62,9 @@ class World:
         task = asyncio.current_task()
         assert task is not None
         asked = Asked(task.get_name(), about, read, self._loop.create_future())
-        if asked.by.startswith("new") and (asked.by, about) != ("new opens", "ledger"):
+        if asked.by not in self.tasks:  # before anything that is explored
+            asked.heard.set_result(read())
+        elif asked.by.startswith("new") and (asked.by, about) != ("new opens", "ledger"):
             asked.heard.set_result(read())
             self.note(asked.by, about)
         else:

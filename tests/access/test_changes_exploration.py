@@ -19,7 +19,8 @@ from contracts.ledger import LedgerKey
 from contracts.reporting import ReportReleasedV1
 from contracts.visibility import may_see
 from contracts.vocabulary import ReportKind
-from services.access.domain.consent import facts
+from services.access.domain.consent import facts, paid
+from services.access.domain.consent.agreed import SharingSuspended
 from services.access.domain.consent.facts import Fact
 from services.access.domain.grant import Grant
 from services.access.domain.sharing import SharedDocument
@@ -135,8 +136,8 @@ class Country:
             document_id=document_id,
             factory_id=event.factory_id,
             cycle=event.cycle,
-            cause=Delivery(a_message(event, subject=document_id, sequence=self.changes), 1),
-            today=self.today,
+            cause=Delivery(a_message(event, subject=document_id, sequence=self.changes, at=self.now), 1),
+            now=self.now.astimezone(ZONE),
         )
 
     async def do_wait(self, days: int, _: None) -> None:
@@ -198,9 +199,9 @@ def _beginning(
             return facts.DisclosureMade(disclosure=made)
         case EntryKind.ENTITLEMENT_GIVEN:
             about["factory_id"] = factory_id if cycles else ""
-            return facts.EntitlementGiven(entitlement=facts.Entitlement(**about, cycles=cycles))
+            return paid.EntitlementGiven(entitlement=paid.Entitlement(**about, cycles=cycles))
         case EntryKind.SHARING_SUSPENDED:
-            return facts.SharingSuspended(record_id=record_id, buyer_id=BUYER, factory_id=factory_id)
+            return SharingSuspended(record_id=record_id, buyer_id=BUYER, factory_id=factory_id)
         case _:
             return facts.BuyerClosed(record_id=BUYER, buyer_id=BUYER)
 

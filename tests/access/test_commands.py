@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from contracts.ledger import LedgerKey
+from services.access.domain.consent.fold import Fold
 from tests.access.commands import star
-from tests.access.entries import KEY, STRANGER, a_receipt, a_rotated_ledger, lines_of
+from tests.access.entries import KEY, NEXT_KEY, STRANGER, a_forged_receipt, a_receipt, a_rotated_ledger, lines_of
 from tests.support.star import StarRun
 
 pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts:UserWarning")
@@ -20,8 +21,11 @@ def files(tmp_path: Path) -> Mapping[str, Path]:
     contents = {
         "ledger": b"".join(lines_of(ENTRIES)),
         "cut": b"".join(lines_of(ENTRIES[:-1])),
+        "short": b"".join(lines_of(ENTRIES[:3])),
         "bent": b"".join(lines_of(ENTRIES)).replace(b"Rana", b"Rima"),
         "receipt": a_receipt(FOLD),
+        "stolen": a_forged_receipt(),
+        "first": a_receipt(Fold(ENTRIES[:3])),
         "forged": a_receipt(FOLD).replace(b"consent withdrawn", b"consent given"),
     }
     for name, content in contents.items():
@@ -35,6 +39,8 @@ def test_a_genuine_ledger_is_told_with_its_anchor_and_head(files: Mapping[str, P
     assert "Genuine: 5 entries, signed by 2 keys in turn." in done.stdout
     assert f"Anchor: {KEY.id}" in done.stdout
     assert f"Head: 5:{ENTRIES[-1].hash}" in done.stdout
+    assert f"Key: {NEXT_KEY.id}" in done.stdout
+    assert "Whether this key was replaced since does not show" in done.stdout
     assert "Entries cut off at the end do not show" in done.stdout
 
 
@@ -54,7 +60,37 @@ def test_a_genuine_receipt_is_told_with_what_it_proves(files: Mapping[str, Path]
     for told in ("Genuine: consent g1.", "consent given, epoch 2", "consent withdrawn, epoch 5", "By f1 for b1"):
         assert told in done.stdout
     assert "The anchor was not compared" in done.stdout
+    assert "Not checked: whether this key was replaced before" in done.stdout
     assert "What came after this does not show here" in done.stdout
+
+
+def test_a_receipt_is_checked_against_the_ledger(files: Mapping[str, Path]) -> None:
+    for receipt in ("receipt", "first"):
+        done = star("verify-receipt", files[receipt], "--ledger", files["ledger"], "--key", NEXT_KEY.id)
+        assert (done.returncode, "stands on the ledger that was given, which ends at epoch 5" in done.stdout) == (
+            0,
+            True,
+        )
+        assert "Not checked" not in done.stdout
+    assert star("verify-receipt", files["first"], "--key", KEY.id).returncode == 0
+
+
+def test_what_a_stolen_key_signed_that_was_replaced_is_told(files: Mapping[str, Path]) -> None:
+    done = star("verify-receipt", files["stolen"], "--anchor", KEY.id)
+    assert (done.returncode, "Not checked: whether this key was replaced before" in done.stdout) == (0, True)
+    for option in (("--ledger", files["ledger"]), ("--key", NEXT_KEY.id)):
+        done = star("verify-receipt", files["stolen"], *option)
+        assert (done.returncode, done.stdout) == (1, "")
+    # A ledger that ends before the replacement is no better than none.
+    done = star("verify-receipt", files["first"], "--ledger", files["short"], "--key", NEXT_KEY.id)
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_a_receipt_that_tells_another_entry_than_was_noted_is_told(files: Mapping[str, Path]) -> None:
+    noted = f"5:{'0' * 64}"
+    done = star("verify-ledger", files["ledger"], "--head", noted, "--receipt", files["receipt"])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "another entry at epoch 5 than the one that was noted" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -65,8 +101,9 @@ def test_a_genuine_receipt_is_told_with_what_it_proves(files: Mapping[str, Path]
         ("verify-receipt", "ledger"),
         ("verify-ledger", "ledger", "--anchor", STRANGER.id),
         ("verify-receipt", "receipt", "--anchor", STRANGER.id),
+        ("verify-ledger", "short", "--key", NEXT_KEY.id),
     ],
-    ids=["altered ledger", "altered receipt", "no receipt", "ledger of another", "receipt of another"],
+    ids=["altered ledger", "altered receipt", "no receipt", "ledger of another", "receipt of another", "another key"],
 )
 def test_what_is_not_genuine_is_told_and_fails(files: Mapping[str, Path], arguments: tuple[str, ...]) -> None:
     command, file, *options = arguments

@@ -10,15 +10,9 @@ import pytest
 
 from contracts.access import EntryKind
 from contracts.errors import Refusal
-from services.access.domain.consent.facts import (
-    CreditsBought,
-    Entitlement,
-    Fact,
-    GrantGiven,
-    GrantRevoked,
-    Purchase,
-)
+from services.access.domain.consent.facts import Fact, GrantGiven, GrantRevoked
 from services.access.domain.consent.fold import Fold
+from services.access.domain.consent.paid import CreditsBought, Entitlement, Purchase
 from services.access.domain.credits import balance, buying, ending, movements, paid_for, spending
 from services.access.usecases.entitlements import buy, spend
 from tests.access.entries import NOW, TODAY, a_fold, a_grant, signed_next

@@ -170,8 +170,9 @@ async def test_an_entitlement_that_ended_shows_nothing_and_keeps_its_credit_unle
     service: Running,
 ) -> None:
     entitlement = (await spend(service)).json()
-    assert (await end(service, entitlement["id"])).status_code == 204
-    assert (await end(service, entitlement["id"], "&return_credit=true")).status_code == 204
+    for _ in range(2):
+        assert (await end(service, entitlement["id"])).status_code == 204
+    assert code(await end(service, entitlement["id"], "&return_credit=true")) == (409, "ended_without_return")
     assert await left(service) == 1
     (shown,) = (await service.get("/api/v1/entitlements", BUYER)).json()["items"]
     assert shown["ended_at"] is not None
@@ -179,7 +180,8 @@ async def test_an_entitlement_that_ended_shows_nothing_and_keeps_its_credit_unle
 
 async def test_after_an_end_the_same_cycle_takes_another_credit(service: Running) -> None:
     entitlement = (await spend(service, id="e1")).json()
-    await end(service, entitlement["id"], "&return_credit=true")
+    for query in ("&return_credit=true", "&return_credit=true", ""):
+        assert (await end(service, entitlement["id"], query)).status_code == 204
     assert await left(service) == 2
     assert (await spend(service, id="e1")).json()["ended_at"] is not None
     assert (await spend(service, id="e2")).json()["ended_at"] is None
@@ -196,6 +198,7 @@ async def test_a_partnership_has_no_credit_to_return(service: Running) -> None:
     await service.post("/api/v1/entitlements", ADMIN, {"id": "p", "buyer_id": "b1"})
     assert code(await end(service, "p", "&return_credit=true")) == (409, "nothing_to_return")
     assert (await end(service, "p")).status_code == 204
+    assert code(await end(service, "p", "&return_credit=true")) == (409, "nothing_to_return")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from contracts.errors import Malformed, Refusal
 from contracts.identity import Role
 from contracts.ledger import NotGenuine
 from contracts.vocabulary import ReportKind
-from services.access.domain.consent.facts import DisclosureEnded, DisclosureMade, Fact, GrantGiven, SharingSuspended
+from services.access.domain.consent.agreed import SharingSuspended
+from services.access.domain.consent.facts import DisclosureEnded, DisclosureMade, Fact, GrantGiven
 from services.access.domain.consent.fold import Fold
 from services.access.domain.disclosure import NEXT, Decision, DisclosureDecided, DisclosureRequest, Person
 from services.access.domain.disclosure_receipt import TOLD_TO_FACTORY, disclosure_receipt_of, verified_disclosure

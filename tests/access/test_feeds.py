@@ -1,11 +1,13 @@
 """The changes feed and webhooks over HTTP, as a buyer's program meets them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contracts.identity import Role
 from contracts.remediation import PlanChangedV1
 from contracts.reporting import ReportReleasedV1
 from contracts.vocabulary import ReportKind
@@ -13,7 +15,7 @@ from services.runtime.bus import Ack
 from tests.access.hooks import a_receiver
 from tests.access.parties import ADMIN, BUYER, FACTORY, GATEWAY, OTHER_BUYER, a_grant, access
 from tests.support.eventually import eventually
-from tests.support.services import Running, signed
+from tests.support.services import Running, a_principal, signed
 
 PLAN = PlanChangedV1(plan_id="p1", factory_id="f1", cycle=1, kinds=(ReportKind.IMPROVEMENT_PLAN, ReportKind.PROGRESS))
 REPORT = ReportReleasedV1(
@@ -134,11 +136,30 @@ async def test_an_eleventh_webhook_is_refused(running: Running) -> None:
     assert (refused.status_code, refused.json()["code"]) == (409, "too_many_webhooks")
 
 
+async def test_of_many_webhooks_that_are_registered_at_once_ten_are(running: Running) -> None:
+    """Each has a place of its own, keeps it whatever becomes of it, and leaves it when it is removed."""
+    paths = [f"h{number}" for number in range(14)]
+    asking = (running.post("/api/v1/webhooks", BUYER, {**HOOK, "id": each}) for each in paths)
+    made = [each for each in await asyncio.gather(*asking) if each.status_code == 201]
+    assert len(made) == 10
+    path = f"/api/v1/webhooks/{made[3].json()['webhook']['id']}"
+    assert (await running.post(f"{path}/secret", BUYER)).status_code == 201
+    assert (await running.post("/api/v1/webhooks", BUYER, {**HOOK, "id": "h20"})).status_code == 409
+    assert (await running.http.delete(path, headers=signed(BUYER))).status_code == 204
+    assert (await running.post("/api/v1/webhooks", BUYER, {**HOOK, "id": "h20"})).status_code == 201
+
+
+async def test_a_buyer_sees_who_registered_a_webhook(running: Running) -> None:
+    """A machine's token or a person: when that person leaves, the buyer knows which ones to look at."""
+    leaver = a_principal(Role.BUYER, party_id="b1", subject="leaver")
+    await running.post("/api/v1/webhooks", leaver, HOOK)
+    await running.post("/api/v1/webhooks/h1/secret", BUYER)
+    assert (await running.get("/api/v1/webhooks", BUYER)).json()["items"][0]["registered_by"] == "leaver"
+
+
 async def test_a_running_service_delivers_by_itself_and_stops_at_a_revocation(running: Running) -> None:
     async with a_receiver() as receiver:
         await running.get("/internal/consent?gateway=gw&after=0", GATEWAY)
-        for each in running.service.background:
-            await each.start()
         await running.post("/api/v1/webhooks", BUYER, {"id": "h1", "url": receiver.url})
         await shared(running)
         await eventually(lambda: len(receiver.told("document.changed")) == 3, saying="three documents told")

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from contracts.ledger import LedgerKey, NotGenuine
+from services.access.domain.consent.announced import KeyAnnounced
 from services.access.domain.consent.entry import Entry
-from services.access.domain.consent.facts import Fact, GrantGiven, GrantRevoked, KeyAnnounced
+from services.access.domain.consent.facts import Fact, GrantGiven, GrantRevoked
 from services.access.domain.consent.fold import Fold
 from services.access.domain.receipt import Receipt, verified_receipt
 from services.access.domain.verification import canonical, verified_ledger
@@ -18,6 +19,7 @@ from tests.access.entries import (
     NEXT_KEY,
     STRANGER,
     a_fold,
+    a_forged_receipt,
     a_grant,
     a_receipt,
     a_rotated_ledger,
@@ -213,6 +215,28 @@ def with_proof(*positions: int) -> bytes:
 )
 def test_a_receipt_that_says_more_or_else_than_its_proof_is_rejected(content: bytes) -> None:
     assert not receipt_is_genuine(content)
+
+
+def test_a_receipt_of_a_stolen_key_that_was_replaced_shows_against_the_ledger_and_the_key_that_is_valid_now() -> None:
+    forged = a_forged_receipt()
+    entries = verified_receipt(forged, anchor=KEY.id).proof.entries
+    with pytest.raises(NotGenuine, match="valid now"):
+        verified_receipt(forged, anchor=KEY.id, key=NEXT_KEY.id)
+    with pytest.raises(NotGenuine, match="noted"):
+        verified_ledger(LINES, noted={line.entry.epoch: line.entry.hash for line in entries})
+
+
+def test_a_receipt_of_the_key_that_is_valid_now_passes_and_so_does_none_of_an_earlier_one() -> None:
+    assert verified_receipt(a_receipt(a_fold(GrantGiven(grant=a_grant()))[0]), key=KEY.id).record_id == "g1"
+    with pytest.raises(NotGenuine, match="only the ledger shows"):
+        verified_receipt(RECEIPT, key=NEXT_KEY.id)  # approved under the key before
+
+
+def test_a_ledger_without_the_last_key_shows_against_the_key_that_is_valid_now() -> None:
+    assert verified_ledger(LINES, key=NEXT_KEY.id).epoch == 5
+    assert verified_ledger(LINES[:3]).epoch == 3
+    with pytest.raises(NotGenuine, match="ends under the key"):
+        verified_ledger(LINES[:3], key=NEXT_KEY.id)
 
 
 def test_the_entries_of_different_grants_make_no_receipt() -> None:

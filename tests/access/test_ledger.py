@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.access import EntryKind
 from contracts.errors import Malformed, NotFound
 from services.access.domain.consent.endings import revocation
 from services.access.domain.consent.entry import Entry, followed
-from services.access.domain.consent.facts import Fact, GrantGiven
+from services.access.domain.consent.facts import BuyerClosed, BuyerReopened, Fact, GrantGiven, GroupJoined
 from services.access.domain.consent.fold import Fold, LedgerBroken
 from services.access.domain.grant import GrantDatesWrong
 from services.access.store.ledger import Keys, Ledger
@@ -86,6 +87,19 @@ def test_revoking_twice_says_it_once() -> None:
     assert fact is not None
     fold.apply(signed_next(fold, fact))
     assert revocation(fold, "g1") is None
+
+
+def test_what_begins_again_under_its_id_is_the_newest() -> None:
+    """A buyer that is closed a second time comes before what was closed between."""
+    closed, reopened = BuyerClosed(record_id="b1", buyer_id="b1"), BuyerReopened(record_id="b1", buyer_id="b1")
+    fold, _ = a_fold(closed, BuyerClosed(record_id="b2", buyer_id="b2"), reopened, closed)
+    assert [record.epoch for record in fold.records(EntryKind.BUYER_CLOSED)] == [5, 3]
+
+
+def test_what_concerns_no_buyer_is_kept_for_none() -> None:
+    fold, _ = a_fold(GroupJoined(factory_id="f1", group_id="m1"), GrantGiven(grant=a_grant()))
+    assert list(fold.concerning("")) == []
+    assert [entry.epoch for entry in fold.concerning("b1")] == [3]
 
 
 def test_what_was_never_given_cannot_be_revoked() -> None:

@@ -10,14 +10,15 @@ import pytest
 from contracts.ledger import LedgerKey
 from services.access.domain.reading import tail_of
 from tests.access.commands import star
-from tests.access.entries import KEY, NEXT_KEY, STRANGER
-from tests.access.logs import a_head, a_log, an_export
+from tests.access.entries import KEY, NEXT_KEY, STRANGER, a_rotated_ledger, lines_of
+from tests.access.logs import a_head, a_log, an_export, announcements
 from tests.access.parties import a_factory
 from tests.support.star import StarRun
 
 pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts:UserWarning")
 PAGES, TAIL = a_log(KEY, KEY, NEXT_KEY)
 HEAD = a_head(TAIL)
+_, LEDGER = a_rotated_ledger()
 NOTED = f"3:{TAIL.hash}"
 
 
@@ -27,6 +28,9 @@ def files(tmp_path: Path) -> Mapping[str, Path]:
     contents = {
         "log": b"".join(lines),
         "cut": b"".join(lines[:-1]),
+        "ledger": b"".join(lines_of(LEDGER)),
+        "short": b"".join(lines_of(LEDGER[:3])),
+        "stolen": b"".join(an_export(PAGES[:2], a_head(tail_of(PAGES[1]), KEY), announcements()[:1])),
         "older": b"".join(an_export(PAGES[:2], earlier)),
         "swapped": b"".join([*lines[:2], lines[3], lines[2], *lines[4:]]),
         "bent": b"".join(lines).replace(b"buyer-1", b"buyer-2", 1),
@@ -44,7 +48,23 @@ def test_a_genuine_log_is_told_with_its_anchor_and_what_to_note(files: Mapping[s
     assert "Genuine: 4 reads in 3 pages of factory f1, 2 keys." in done.stdout
     assert f"Anchor: {KEY.id}" in done.stdout
     assert f"Note: {NOTED}" in done.stdout
+    assert "Not checked: whether this key was replaced before" in done.stdout
     assert "An older export shows only against what was noted" in done.stdout
+
+
+@pytest.mark.parametrize("option", ["ledger", "key"])
+def test_a_log_of_a_stolen_key_that_was_replaced_is_told(files: Mapping[str, Path], option: str) -> None:
+    current = files["ledger"] if option == "ledger" else NEXT_KEY.id
+    done = star("verify-log", files["log"], f"--{option}", current)
+    assert (done.returncode, "Not checked" in done.stdout) == (0, False), done
+    done = star("verify-log", files["stolen"], "--anchor", KEY.id)
+    assert (done.returncode, "Not checked: whether this key was replaced before" in done.stdout) == (0, True)
+    done = star("verify-log", files["stolen"], f"--{option}", current)
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_a_log_does_not_stand_on_a_ledger_without_its_keys(files: Mapping[str, Path]) -> None:
+    assert star("verify-log", files["log"], "--ledger", files["short"]).returncode == 1
 
 
 @pytest.mark.parametrize("option", ["noted", "head"])

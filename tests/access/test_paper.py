@@ -3,35 +3,19 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from contracts.access import GrantGivenV1
 from contracts.identity import Principal, Role
 from tests.access.parties import ADMIN, ADVISOR, BUYER, FACTORY, OTHER_FACTORY, access
+from tests.access.scans import LEADER, PAPERS, PNG, RANA, record, upload
 from tests.support.services import Running, a_principal, signed
-
-PAPERS = "/api/v1/consent-documents"
-LEADER = a_principal(Role.TEAM_LEADER)
-PNG = b"\x89PNG\r\n\x1a\n" + b"scan"
-RANA = {"name": "Rana", "role": "owner"}
 
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Running]:
     async with access(tmp_path) as running:
         yield running
-
-
-async def upload(
-    service: Running, caller: Principal = LEADER, factory_id: str = "f1", content: bytes = PNG
-) -> httpx.Response:
-    return await service.http.post(f"{PAPERS}?factory_id={factory_id}", headers=signed(caller), content=content)
-
-
-async def record(service: Running, paper_id: str, caller: Principal = LEADER, **fields: object) -> httpx.Response:
-    body = {"id": "g1", "buyer_id": "b1", "purpose": "review", "approved_by": RANA, **fields}
-    return await service.post(f"{PAPERS}/{paper_id}/grant", caller, body)
 
 
 async def test_what_a_factory_signed_on_paper_is_a_grant_with_the_digest_of_the_scan(service: Running) -> None:

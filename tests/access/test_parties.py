@@ -21,8 +21,8 @@ from tests.access.parties import (
     FACTORY,
     GATEWAY,
     LEASE_S,
-    OTHER_BUYER,
     OTHER_FACTORY,
+    a_factory,
     a_grant,
     access,
 )
@@ -74,7 +74,7 @@ async def test_a_merger_names_an_active_factory_other_than_itself(service: Runni
 async def test_a_renamed_factory_is_found_by_its_old_name(service: Running) -> None:
     told = await patch(service, F1, {"name": "Petra Garments", "reason": "New owner", "on": "2026-01-02"})
     assert (told["name"], told["former_names"]) == ("Petra Garments", ["f1"])
-    (change,) = told["history"]
+    _, change = told["history"]
     assert (change["what"], change["on"], change["by"], change["reason"]) == (
         "renamed",
         "2026-01-02",
@@ -94,14 +94,14 @@ async def test_what_changes_is_announced_as_it_is_now(service: Running) -> None:
     events = await service.until_announced(FactoryChangedV1, 2)
     assert [(event.industry, event.status) for event in events][-1] == ("C15", "obsolete")
     history = (await service.get(F1, FACTORY)).json()["history"]
-    assert [change["what"] for change in history] == ["moved", "obsolete"]
+    assert [change["what"] for change in history] == ["registered", "moved", "obsolete"]
 
 
 async def test_the_same_change_again_changes_nothing(service: Running) -> None:
     for _ in range(2):
         await patch(service, F1, {"name": "Petra", "reason": "New owner"})
         await move(service, F1, status="obsolete")
-    assert len((await service.get(F1, ADMIN)).json()["history"]) == 2
+    assert len((await service.get(F1, ADMIN)).json()["history"]) == 3
 
 
 @pytest.mark.parametrize(
@@ -145,6 +145,45 @@ async def test_a_factory_that_left_is_asked_for_nothing(service: Running) -> Non
     assert (answer.status_code, answer.json()["code"]) == (409, "factory_not_active")
 
 
+async def test_a_registration_tells_who_stood_for_the_party_and_is_for_it_and_the_programme(service: Running) -> None:
+    stood = {"name": " Rana ", "role": "owner", "document_sha256": SHA256}
+    bodies: dict[str, dict[str, object]] = {
+        "/api/v1/factories": a_factory("f3"),
+        "/api/v1/buyers": {"id": "b3", "name": "b3"},
+        "/api/v1/organisations": {"id": "v3", "kind": "vendor", "name": "v3"},
+    }
+    for path, body in bodies.items():
+        answers = [await service.post(path, ADMIN, {**body, "registration": stood}) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [201, 201]
+        told = (await service.get(f"{path}/{body['id']}", ADMIN)).json()
+        registration, (begun,) = told["registration"], told["history"]
+        assert {name: registration[name] for name in ("name", "role", "document_sha256", "by")} == {
+            "name": "Rana",
+            "role": "owner",
+            "document_sha256": SHA256,
+            "by": "someone",
+        }
+        assert (begun["what"], begun["by"], begun["at"]) == ("registered", "someone", registration["at"])
+        wrong: dict[str, object] = {"id": "other", "registration": {**stood, "document_sha256": "x"}}
+        assert (await service.post(path, ADMIN, {**body, **wrong})).status_code == 400
+    own = a_principal(Role.FACTORY, party_id="f3")
+    assert (await service.get("/api/v1/factories/f3", own)).json()["registration"]["name"] == "Rana"
+    sharing = msgspec.structs.replace(BUYER, shares={ReportKind.ASSESSMENT: Shared(frozenset({"f3"}))})
+    for path, stranger in (("factories/f3", sharing), ("buyers/b3", own), ("organisations/v3", own)):
+        answer = (await service.get(f"/api/v1/{path}", stranger)).json()
+        assert (answer["registration"], answer["history"]) == (None, [])
+    for path in ("buyers", "organisations"):
+        items = (await service.get(f"/api/v1/{path}", own)).json()["items"]
+        assert [item["registration"] for item in items] == [None] * len(items)
+    assert "Rana" not in (await service.get("/api/v1/factory-directory", BUYER)).text
+
+
+async def test_a_party_that_is_imported_without_a_person_tells_who_wrote_it_down(service: Running) -> None:
+    for path in (F1, B1):
+        registration = (await service.get(path, ADMIN)).json()["registration"]
+        assert (registration["name"], registration["document_sha256"], registration["by"]) == ("", "", "someone")
+
+
 async def test_closing_a_buyer_returns_only_when_every_gateway_knows(service: Running) -> None:
     await service.post("/api/v1/grants", FACTORY, a_grant())
     await service.get("/internal/consent?gateway=gw", GATEWAY)
@@ -161,7 +200,7 @@ async def test_a_buyer_is_closed_and_opened_again_and_its_history_tells(service:
         assert (await move(service, B1, status=status)).json()["status"] == status
     assert (await patch(service, B1, {"level": "partner", "reason": "Signed"}))["level"] == "partner"
     history = (await service.get(B1, ADMIN)).json()["history"]
-    assert [change["what"] for change in history] == ["closed", "active", "changed"]
+    assert [change["what"] for change in history] == ["registered", "closed", "active", "changed"]
     assert (await service.get(B1, FACTORY)).json()["history"] == []
 
 
@@ -213,23 +252,3 @@ async def test_an_organisation_has_a_country_and_a_lei_that_can_be(service: Runn
     for fields in (*wrong, {"lei": "x"}, {"kind": "club"}):
         body = {"kind": "group", "name": "Levant", **fields}
         assert (await service.post("/api/v1/organisations", ADMIN, body)).status_code == 400
-
-
-async def test_terms_are_accepted_by_version_and_what_is_missing_is_told(service: Running) -> None:
-    path = "/api/v1/terms-acceptances"
-    accepted = {"terms_version": "v1", "document_sha256": SHA256, "name": "Rana", "role": "owner"}
-    assert (await service.post(path, FACTORY, accepted)).json()["code"] == "terms_differ"
-    assert (await service.post("/api/v1/terms", ADMIN, {"version": "v1", "document_sha256": SHA256})).status_code == 201
-    assert (await service.get(path, FACTORY)).json()["missing"] == "v1"
-    wrong = await service.post(path, FACTORY, {**accepted, "document_sha256": "b" * 64})
-    assert (wrong.status_code, wrong.json()["code"]) == (409, "terms_differ")
-    told = [(await service.post(path, FACTORY, accepted)).json() for _ in range(2)]
-    assert told[0] == told[1]
-    assert (told[0]["party_id"], told[0]["accepted_by"], told[0]["name"]) == ("f1", "someone", "Rana")
-    assert (await service.get(path, FACTORY)).json()["missing"] is None
-    assert (await service.get(path, OTHER_FACTORY)).json()["items"] == []
-    assert (await service.get(path, BUYER)).json()["missing"] == "v1"
-    await service.post(path, OTHER_BUYER, accepted)
-    assert {item["party_id"] for item in (await service.get(path, ADMIN)).json()["items"]} == {"f1", "b2"}
-    await service.post("/api/v1/terms", ADMIN, {"version": "v2", "document_sha256": "c" * 64})
-    assert (await service.get(path, FACTORY)).json()["missing"] == "v2"

@@ -68,6 +68,7 @@ async def test_a_factory_sees_who_read_what_when_and_for_which_purpose(service: 
     assert (await record(service, "batch")).status_code == 204
     (read,) = await listed(service, FACTORY)
     told = msgspec.json.decode(msgspec.json.encode(a_read("batch-1")))
+    assert told.pop("group_id") == ""  # it is no group's
     assert {name: read[name] for name in told} == told
     assert (read["purposes"], read["number"]) == (["Due diligence"], 1)
     assert read["recorded_at"].endswith("Z")
@@ -214,3 +215,13 @@ async def test_a_token_is_nowhere_in_the_log(service: Running) -> None:
     content = b"".join(await exported(service)) + (await service.get("/api/v1/reads", FACTORY)).content
     assert b"Bearer" not in content
     assert b"eyJ" not in content
+
+
+async def test_what_a_group_read_is_told_as_the_group_s_and_the_log_verifies(service: Running) -> None:
+    await record(service, "buyer", a_read("r1"))
+    await record(service, "group", a_read("r2", buyer_id="", group_id="g9", grounds=()))
+    newest, oldest = await listed(service, FACTORY)
+    assert (newest["buyer_id"], newest["group_id"], newest["purposes"]) == ("", "g9", [])
+    assert "group_id" not in oldest  # what was written before there were such reads keeps its hash
+    assert [read["id"] for read in await listed(service, FACTORY, "?buyer_id=b1")] == ["r1"]
+    assert (await verified(service)).head.reads == 2

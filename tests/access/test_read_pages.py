@@ -1,6 +1,8 @@
 """The stored read log of a factory is one chain, whoever writes at the same time; a repeated batch changes nothing."""
 
 import asyncio
+import contextlib
+import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ from contracts.ledger import LedgerKey
 from services.access.domain.consent.entry import followed
 from services.access.domain.read_export import line_of, verified_log
 from services.access.domain.reading import Head, LoggedRead, logged
+from services.access.queries.reads import export_log
 from services.access.store.ledger import KeyNotAnnounced, Keys, Ledger
 from services.access.store.reads import Asked, ReadPages
 from services.runtime.bus import RetryPolicy
@@ -22,6 +25,7 @@ from services.runtime.relay import Relay
 from services.runtime.unavailable import StoreUnavailable
 from tests.access.entries import KEY, NEXT_KEY
 from tests.access.logs import a_read
+from tests.support.eventually import eventually
 from tests.support.stores import documents_in
 
 WHOLE = Scope.whole("JO")
@@ -138,6 +142,33 @@ async def test_a_replaced_key_adds_nothing_where_its_successor_wrote(documents: 
     with pytest.raises(KeyNotAnnounced):
         await log.head("f1", WHOLE, at=AT)
     assert (await exported(rotated))[0] == ["r1", "r2"]
+
+
+async def test_a_process_finds_out_that_its_key_was_replaced_wherever_it_wrote_last(
+    documents: Documents, log: ReadPages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await log.append("f1", "b1", reads("r1"), at=AT)
+    await a_process(documents, NEXT_KEY, previous=KEY).append("f2", "b2", reads("r2"), at=AT)
+    monkeypatch.setattr("services.access.store.reads.LOOK_AGAIN_S", 0.05)
+
+    async def is_refused() -> bool:
+        with contextlib.suppress(KeyNotAnnounced):
+            await log.append("f1", secrets.token_hex(8), reads("r3"), at=AT)
+            return False
+        return True
+
+    await eventually(is_refused, saying="the replaced key signs no more pages")
+
+
+async def test_an_export_that_began_before_the_next_key_was_announced_verifies(
+    documents: Documents, log: ReadPages
+) -> None:
+    await log.append("f1", "b1", reads("r1"), at=AT)
+    head = await log.head("f1", WHOLE, at=AT)
+    rotated = a_process(documents, NEXT_KEY, previous=KEY)
+    await rotated.append("f1", "b2", reads("r2"), at=AT)
+    lines = [line async for line in export_log(rotated, rotated._ledger, WHOLE, head)]
+    assert verified_log(lines, key=KEY.id).head == head
 
 
 async def walked(log: ReadPages, asked: Asked, scope: Scope = WHOLE, limit: int = 3) -> list[tuple[str, int]]:

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
@@ -10,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.ledger import LedgerKey, NotGenuine
-from services.access.domain.read_export import line_of, verified_log
+from services.access.domain.read_export import LATEST_USE, line_of, verified_log
 from services.access.domain.reading import Head, Page, Tail, spelt, tail_of
 from services.runtime.identity import new_signing_key
-from tests.access.entries import KEY, NEXT_KEY, STRANGER, bent_copies
+from tests.access.entries import KEY, NEXT_KEY, NOW, STRANGER, bent_copies
 from tests.access.logs import a_head, a_log, a_page, a_read, an_export, announcements
 
 PAGES, TAIL = a_log(KEY, KEY, NEXT_KEY)
@@ -179,6 +180,33 @@ def test_pages_of_a_key_that_is_not_valid_are_rejected(key: LedgerKey) -> None:
     named = msgspec.structs.replace(page, key_id=NEXT_KEY.id)
     with pytest.raises(NotGenuine):
         verified_log(an_export([*PAGES, named], a_head(tail_of(named))))
+
+
+def a_forgery(at: datetime) -> Page:
+    """The first page of a log, signed by the key that was replaced at ``NOW``."""
+    return Tail("f1").next("batch", PAGES[0].reads, at=at, key=KEY)
+
+
+def test_a_stolen_key_that_was_replaced_makes_no_log_beside_the_announcement_of_its_successor() -> None:
+    page = a_forgery(NOW)
+    with pytest.raises(NotGenuine, match="The head is signed by a key that was not announced, or was replaced"):
+        verified_log(an_export([page], a_head(tail_of(page), KEY)))
+
+
+@pytest.mark.parametrize(("late", "is_believed"), [(LATEST_USE, True), (timedelta(days=300), False)])
+def test_no_page_of_a_key_is_later_than_the_announcement_of_its_successor(late: timedelta, is_believed: bool) -> None:  # noqa: FBT001
+    page = a_forgery(NOW + late)
+    content = b"".join(an_export([page], a_head(tail_of(page))))
+    assert is_genuine(content) is is_believed
+
+
+def test_that_the_announcement_of_a_later_key_was_left_out_shows_against_the_key_that_is_valid_now() -> None:
+    page = a_forgery(NOW + timedelta(days=300))
+    forged = an_export([page], a_head(tail_of(page), KEY), announcements()[:1])
+    assert verified_log(forged, anchor=KEY.id).head.reads == 1
+    with pytest.raises(NotGenuine, match="valid now"):
+        verified_log(forged, anchor=KEY.id, key=NEXT_KEY.id)
+    assert verified_log(LINES, key=NEXT_KEY.id).head == HEAD
 
 
 def test_a_page_without_reads_is_rejected() -> None:

@@ -5,15 +5,17 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from services.access.domain.addresses import AddressNotAllowed, checked_url, is_allowed
 from services.access.domain.webhook import Key, Scheme
+from services.access.store import names
+from services.access.store import receivers as module
 from services.access.store.receivers import NotSent, Receivers
+from services.runtime.unavailable import StoreUnavailable
 from tests.access.hooks import a_receiver
+from tests.support.eventually import eventually
+from tests.support.tracing import kept_spans
 
 PRIVATE = """
 127.0.0.1 10.0.0.1 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 100.100.100.200 168.63.129.16 0.0.0.0
@@ -43,13 +45,7 @@ NOT_URLS = (
 
 @pytest.fixture
 def spans() -> InMemorySpanExporter:
-    provider = trace.get_tracer_provider()
-    if not isinstance(provider, TracerProvider):
-        provider = TracerProvider()
-        trace.set_tracer_provider(provider)
-    exporter = InMemorySpanExporter()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return exporter
+    return kept_spans()
 
 
 @contextlib.asynccontextmanager
@@ -121,7 +117,7 @@ async def test_a_name_is_resolved_once_an_attempt_and_connected_to_as_checked() 
     receivers = Receivers(lookup=rebinding, allows_loopback=True)
     async with a_receiver() as receiver:
         url = receiver.url.replace("127.0.0.1", "buyer.example")
-        await sent(receivers, url, is_last=False)
+        await sent(receivers, url)
         assert (len(asked), len(receiver.got)) == (1, 1)
         assert receiver.got[0][0]["host"].startswith("buyer.example")
         with pytest.raises(NotSent, match="public address"):
@@ -132,7 +128,7 @@ async def test_a_name_is_resolved_once_an_attempt_and_connected_to_as_checked() 
 async def test_an_address_that_changes_after_the_check_is_refused_by_the_socket() -> None:
     """Should the resolver be fooled, the socket is not: it sees the very address."""
     receivers = Receivers(lookup=None)
-    receivers._resolver._allows_loopback = True
+    receivers._names._allows_loopback = True
     async with a_receiver() as receiver:
         with pytest.raises(NotSent, match="public address"):
             await sent(receivers, receiver.url.replace("127.0.0.1", "localhost"))
@@ -146,6 +142,89 @@ async def test_a_receiver_that_never_answers_does_not_hold_anything_for_long() -
         with pytest.raises(NotSent, match="did not answer in time"):
             await sent(Receivers(allows_loopback=True, timeout_s=0.3), receiver.url)
         never.set()
+
+
+async def test_name_servers_of_one_buyer_that_never_answer_do_not_hold_up_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(names, "LOOKUPS", 4)
+    never = asyncio.Event()
+
+    async def lookup(host: str, _: int) -> list[str]:
+        if host == "dead.example":
+            await never.wait()
+        return ["127.0.0.1"]
+
+    async with a_receiver() as receiver:
+        receivers = Receivers(lookup=lookup, allows_loopback=True, timeout_s=2)
+        dead = [asyncio.create_task(sent(receivers, "https://dead.example/")) for _ in range(8)]
+        await eventually(lambda: bool(receivers._names._taken["b1"]), saying="the first names being looked up")
+        await sent(receivers, receiver.url.replace("127.0.0.1", "localhost"), "b2")
+        assert len(receiver.got) == 1
+        assert not [each for each in dead if each.done()]
+        never.set()
+        await asyncio.gather(*dead, return_exceptions=True)
+
+
+async def test_who_waits_for_others_to_be_looked_up_is_not_to_blame() -> None:
+    """A lookup goes on when nobody waits for it any more, as a thread cannot be stopped: its place is not free."""
+    never = asyncio.Event()
+
+    async def lookup(_: str, __: int) -> list[str]:
+        await never.wait()
+        return []
+
+    receivers = Receivers(lookup=lookup, allows_loopback=True, timeout_s=0.2)
+    for expected in (NotSent, StoreUnavailable):
+        sending = (sent(receivers, "https://dead.example/") for _ in range(names.LOOKUPS_OF_A_BUYER))
+        assert {type(each) for each in await asyncio.gather(*sending, return_exceptions=True)} == {expected}
+    never.set()
+
+
+async def test_the_time_in_which_we_decide_is_not_the_receivers() -> None:
+    @contextlib.asynccontextmanager
+    async def slowly() -> AsyncIterator[None]:
+        await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0.5)
+        yield
+
+    async with a_receiver() as receiver:
+        receivers = Receivers(allows_loopback=True, timeout_s=0.3)
+        await receivers.send(receiver.url, {}, b"{}", slowly, whose="b1")
+        assert len(receiver.got) == 1
+
+
+async def test_a_receiver_is_not_kept_waiting_for_a_decision_that_does_not_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "DECIDING_S", 0.1)
+
+    @contextlib.asynccontextmanager
+    async def never() -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
+
+    async with a_receiver() as receiver:
+        with pytest.raises(StoreUnavailable):
+            await Receivers(allows_loopback=True).send(receiver.url, {}, b"{}", never, whose="b1")
+        assert receiver.got == []
+
+
+async def test_a_buyer_cannot_find_out_which_names_lead_inside() -> None:
+    """A name that leads inside, one that leads nowhere, and one where nothing listens: all the same."""
+    addresses = {"inside.example": ["10.0.0.1"], "closed.example": ["127.0.0.1"]}
+
+    async def lookup(host: str, _: int) -> list[str]:
+        if host not in addresses:
+            raise OSError("no such name")
+        return addresses[host]
+
+    receivers = Receivers(lookup=lookup, allows_loopback=True, timeout_s=5)
+    said: set[str] = set()
+    for host in ("inside.example", "closed.example", "absent.example", "10.0.0.1"):
+        with pytest.raises(NotSent) as refused:
+            await sent(receivers, f"http://{host}:1/")
+        said.add(str(refused.value))
+    assert said == {"it cannot be reached at a public address"}
 
 
 async def test_a_span_tells_the_host_and_never_the_path(spans: InMemorySpanExporter) -> None:
@@ -163,9 +242,5 @@ def test_a_key_does_not_show_itself() -> None:
     assert "c2VjcmV0" not in f"{key!r} {key}"
 
 
-async def sent(receivers: Receivers, url: str, *, is_last: bool = True) -> None:
-    try:
-        await receivers.send(url, {"webhook-id": "m1"}, b"{}", unguarded)
-    finally:
-        if is_last:
-            await receivers.close()
+async def sent(receivers: Receivers, url: str, whose: str = "b1") -> None:
+    await receivers.send(url, {"webhook-id": "m1"}, b"{}", unguarded, whose=whose)

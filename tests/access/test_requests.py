@@ -199,12 +199,16 @@ async def test_many_are_answered_and_each_is_told_what_became_of_it(service: Run
     refused = {"request_id": "r2", "decision": "refuse", "reason": "Unknown to us"}
     foreign = {"request_id": "foreign", "decision": "accept", "approved_by": RANA}
     nameless = {"request_id": "r1", "decision": "accept"}
-    body = {"answers": [accepted, refused, foreign, nameless]}
+    unreasoned = {"request_id": "r2", "decision": "refuse"}
+    body = {"answers": [accepted, refused, foreign, nameless, unreasoned]}
     for _ in range(2):
         items = (await service.post("/api/v1/access-request-answers", FACTORY, body)).json()["items"]
-        assert [item["status"] for item in items] == [201, 201, 404, 400]
-        assert [item["request"] and item["request"]["status"] for item in items] == ["accepted", "refused", None, None]
+        assert [item["status"] for item in items] == [201, 201, 404, 400, 400]
+        became = [item["request"] and item["request"]["status"] for item in items]
+        assert became == ["accepted", "refused", None, None, None]
     assert len(await grants(service)) == 1
+    empty = {"answers": [{"request_id": "r2", "decision": "refuse", "reason": ""}]}
+    assert (await service.post("/api/v1/access-request-answers", FACTORY, empty)).status_code == 400
 
 
 async def test_requests_are_listed_to_their_parties(service: Running) -> None:

@@ -106,8 +106,8 @@ async def test_each_buyer_sees_and_touches_its_own_staff_only(scim: Scim, runnin
     user, other = await scim.created(), Scim(running, OTHER_DIRECTORY)
     path = f"/Users/{user['id']}"
     for method, body in (("GET", None), ("PUT", ana()), ("PATCH", replaced(active=False)), ("DELETE", None)):
-        answer = await other(method, path, body)
-        assert answer.status_code == 404, method
+        answer, absent = await other(method, path, body), await other(method, "/Users/nobody", body)
+        assert (answer.status_code, answer.json()) == (404, absent.json()), method
     assert (await other("GET", "/Users")).json()["totalResults"] == 0
     assert (await other("GET", '/Users?filter=userName eq "ana@buyer.example"')).json()["totalResults"] == 0
     assert (await other.created())["userName"] == ana()["userName"]

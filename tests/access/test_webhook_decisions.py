@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from services.access.store import receivers
 from services.access.store.receivers import Answered, Deciding, Receivers
 from tests.access.hooks import Hooks, Receiver, a_receiver, hooks
 from tests.support.eventually import eventually
@@ -34,8 +35,8 @@ async def a_name_that_is_looked_up(folder: Path) -> AsyncIterator[tuple[Receiver
         await may_answer.wait()
         return ["127.0.0.1"]
 
-    receivers = Receivers(lookup=slow, allows_loopback=True)
-    async with a_receiver() as receiver, hooks(folder, receivers=receivers) as country:
+    slowly = Receivers(lookup=slow, allows_loopback=True)
+    async with a_receiver() as receiver, hooks(folder, receivers=slowly) as country:
         await country.share()
         await country.register(receiver.url.replace("127.0.0.1", "localhost"))
         await country.publish()
@@ -85,6 +86,20 @@ async def test_a_revocation_does_not_wait_for_a_receiver(tmp_path: Path, receive
         never.set()
 
 
+async def test_a_message_that_waits_for_our_own_decision_is_no_failure_of_its_receiver(
+    country: Hooks, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receivers, "DECIDING_S", 0.1)
+    await country.share()
+    await country.register(receiver.url)
+    await country.publish()
+    async with country.consent.deciding():
+        await country.look()
+    assert (receiver.got, (await country.endpoint()).failure) == ([], "")
+    await country.after(seconds=10)
+    assert len(receiver.got) == 1
+
+
 async def test_a_revocation_is_answered_after_what_was_decided_before_it_is_on_its_way(country: Hooks) -> None:
     await country.share()
     async with country.consent.deciding():
@@ -102,14 +117,16 @@ class Interrupted(Receivers):
         super().__init__(allows_loopback=True)
         self._meanwhile = meanwhile
 
-    async def send(self, url: str, headers: Mapping[str, str], body: bytes, deciding: Deciding) -> Answered:
+    async def send(
+        self, url: str, headers: Mapping[str, str], body: bytes, deciding: Deciding, *, whose: str
+    ) -> Answered:
         @contextlib.asynccontextmanager
         async def interrupted() -> AsyncIterator[None]:
             async with deciding():
                 await self._meanwhile()
                 yield
 
-        return await super().send(url, headers, body, interrupted)
+        return await super().send(url, headers, body, interrupted, whose=whose)
 
 
 async def test_a_revocation_in_the_moment_of_a_message_is_answered_when_that_has_left(

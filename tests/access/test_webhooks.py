@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from services.access.domain.webhook import DELAYS, Scheme
-from services.access.usecases import delivering
+from services.access.domain.webhook import DELAYS, Scheme, TooManyRotations
+from services.access.usecases import telling
 from tests.access.hooks import OWN, Hooks, Receiver, a_receiver, hooks
 
 
@@ -73,6 +73,40 @@ async def test_a_buyer_is_told_that_sharing_began_and_ended(country: Hooks, rece
     assert all(data["is_withdrawn"] and "document_id" not in data for data in ended)
 
 
+async def test_a_credit_that_outlives_a_partnership_remains_when_everything_else_ends(
+    country: Hooks, receiver: Receiver
+) -> None:
+    """A buyer that obeys the message keeps the cycle that is still shared, whatever types it chose."""
+    await country.share()
+    await country.pay(cycles=(3,))
+    await country.register(receiver.url)
+    await country.end_partnership()
+    await country.settle()
+    ended = receiver.told("sharing.ended")
+    assert {data["kind"] for data in ended} == {"assessment", "improvement_plan", "progress"}
+    assert all("cycle" not in data and data["remaining_cycles"] == [3] for data in ended)
+    assert receiver.told("sharing.began") == []
+
+
+async def test_an_end_of_everything_that_came_too_late_is_replaced_by_the_feed(
+    country: Hooks, receiver: Receiver
+) -> None:
+    """While the message waited a cycle was paid for, and the buyer may have read it: it must not delete that."""
+    await country.share()
+    await country.register(receiver.url)
+    await country.end_partnership()
+    receiver.answer = 500
+    await country.look()
+    receiver.answer = 204
+    receiver.got.clear()
+    await country.pay(cycles=(3,))
+    await country.after(minutes=1)
+    await country.settle()
+    assert {data["cycle"] for data in receiver.told("sharing.began")} == {3}
+    assert receiver.told("sharing.ended") == []
+    assert receiver.told("sync.needed") == [{}] * 3
+
+
 async def test_the_reference_implementation_finds_every_message_genuine(country: Hooks, receiver: Receiver) -> None:
     endpoint = await country.register(receiver.url)
     await country.share()
@@ -113,6 +147,36 @@ async def test_both_secrets_sign_for_a_day_after_a_rotation(country: Hooks, rece
     await country.publish()
     await country.settle()
     assert [(genuine(old.key.shown, got), genuine(new.key.shown, got)) for got in receiver.got] == [(False, True)]
+
+
+async def test_a_rotation_that_is_repeated_cuts_no_receiver_off(country: Hooks, receiver: Receiver) -> None:
+    """The answer of the first was lost: the receivers hold the secret before both. Each ends a day after it went."""
+    held = await country.register(receiver.url)
+    await country.registering.rotate("h1", OWN, now=country.now)
+    country.now += timedelta(hours=1)
+    lost = await country.endpoint()
+    new = await country.registering.rotate("h1", OWN, now=country.now)
+    await country.share()
+    await country.settle()
+    assert receiver.got
+    assert all(genuine(each.key.shown, got) for got in receiver.got for each in (held, lost, new))
+    receiver.got.clear()
+    country.now += timedelta(hours=23)
+    await country.publish()
+    await country.settle()
+    assert [[genuine(each.key.shown, got) for each in (held, lost, new)] for got in receiver.got] == [
+        [False, True, True]
+    ]
+
+
+async def test_a_rotation_that_would_cut_a_receiver_off_has_to_wait(country: Hooks, receiver: Receiver) -> None:
+    held = await country.register(receiver.url)
+    for _ in range(4):
+        await country.registering.rotate("h1", OWN, now=country.now)
+    with pytest.raises(TooManyRotations):
+        await country.registering.rotate("h1", OWN, now=country.now)
+    assert held.key in {each.key for each in (await country.endpoint()).previous}
+    await country.registering.rotate("h1", OWN, now=country.now + timedelta(hours=24))
 
 
 async def test_a_message_is_tried_ten_times_over_three_days_and_then_the_endpoint_is_disabled(
@@ -198,7 +262,7 @@ async def test_what_was_not_confirmed_is_sent_again_after_a_restart_under_the_sa
 async def test_of_very_many_changes_an_endpoint_is_told_to_read_the_feed(
     country: Hooks, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivering, "MOST_DOCUMENTS", 2)
+    monkeypatch.setattr(telling, "MOST_DOCUMENTS", 2)
     await country.share()
     await country.register(receiver.url)
     for number in range(3):

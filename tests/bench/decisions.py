@@ -17,7 +17,7 @@ from contracts.access import ConsentAnswer
 from deploy.terminal import say
 from gateway.replica import Replica, Subject
 from services.access.usecases.consent import ENTRIES_PER_ANSWER
-from tests.bench.ledger import KINDS, buyer, changed, entries, factory
+from tests.bench.ledger import CYCLE, KINDS, buyer, changed, entries, factory
 from tests.bench.timing import Spread, spread
 
 SIZES = (1_000, 15_000, 100_000, 1_000_000)
@@ -66,14 +66,16 @@ def measured(grants: int) -> Found:
     def ask() -> Callable[[], bool]:
         buyer_id = buyer(chance.randrange(BUYERS))
         # One in ten asks for what nobody granted.
-        subject = Subject(factory(chance.randrange(grants // BUYERS * 11 // 10 + 1)), (chance.choice(KINDS),))
+        subject = Subject(factory(chance.randrange(grants // BUYERS * 11 // 10 + 1)), (chance.choice(KINDS),), CYCLE)
         return lambda: replica.stands(replica.decide(buyer_id), subject)
 
     decisions = [_took_us(ask()) for _ in range(ASKED)]
     firsts = []
     for _ in range(CHANGES):
         replica.fold.apply(changed(replica.fold.epoch, replica.fold.hash))
-        firsts.append(_took_us(ask=lambda: replica.stands(replica.decide(buyer(0)), Subject(factory(0), KINDS[:1]))))
+        firsts.append(
+            _took_us(ask=lambda: replica.stands(replica.decide(buyer(0)), Subject(factory(0), KINDS[:1], CYCLE)))
+        )
     return Found(grants, spread(decisions), spread(firsts), held / grants, read_s)
 
 

@@ -9,6 +9,8 @@ from contracts.vocabulary import ReportKind
 BUYER, FACTORY = "buyer-0", "factory-0000000"
 KINDS = tuple(ReportKind)
 BEGAN = date(2020, 1, 1)
+CYCLE = 3
+PARTNERS_OF_TEN = 7
 
 
 def buyer(number: int) -> str:
@@ -22,15 +24,36 @@ def factory(number: int) -> str:
 
 
 def entries(grants: int, *, buyers: int) -> Iterator[ConsentEntry]:
-    """Partners, and grants to them without an end for all kinds, spread evenly, each to a factory of its own."""
-    previous = "0" * 64
-    for number in range(buyers):
-        yield _entry(number, previous, EntryKind.ENTITLEMENT_GIVEN, f"partner-{number}", buyer(number), "")
-        previous = hash_of(number + 1)
-    for number in range(grants):
-        position = buyers + number
-        yield given(position, previous, buyer_id=buyer(number % buyers), factory_id=factory(number // buyers))
-        previous = hash_of(position + 1)
+    """Grants without an end for all kinds, spread evenly, each of a factory of its own.
+
+    Seven buyers of ten are partners. The others are participants, who paid for one cycle of each of their factories.
+    """
+    position, previous = 0, "0" * 64
+    for number in range(grants + buyers):
+        about, factory_id = buyer(number % buyers), factory(number // buyers - 1)
+        if number < buyers and not _participates(number):
+            yield _paid(position, previous, about)
+        elif number >= buyers:
+            if _participates(number % buyers):
+                yield _paid(position, previous, about, factory_id=factory_id, cycles=(CYCLE,))
+                position, previous = position + 1, hash_of(position + 1)
+            yield given(position, previous, buyer_id=about, factory_id=factory_id)
+        else:
+            continue
+        position, previous = position + 1, hash_of(position + 1)
+
+
+def _participates(number: int) -> bool:
+    return number % 10 >= PARTNERS_OF_TEN
+
+
+def _paid(
+    number: int, previous: str, buyer_id: str, *, factory_id: str = "", cycles: tuple[int, ...] = ()
+) -> ConsentEntry:
+    record_id = f"paid-{number:07d}"
+    return _entry(
+        number, previous, EntryKind.ENTITLEMENT_GIVEN, record_id, buyer_id, factory_id=factory_id, cycles=cycles
+    )
 
 
 def changed(epoch: int, previous: str) -> ConsentEntry:
@@ -41,7 +64,7 @@ def changed(epoch: int, previous: str) -> ConsentEntry:
 def given(number: int, previous: str, *, buyer_id: str, factory_id: str) -> ConsentEntry:
     """The grant behind ``number`` other entries."""
     kind = EntryKind.GRANT_GIVEN
-    return _entry(number, previous, kind, f"grant-{number:07d}", buyer_id, factory_id, kinds=KINDS)
+    return _entry(number, previous, kind, f"grant-{number:07d}", buyer_id, factory_id=factory_id, kinds=KINDS)
 
 
 def _entry(
@@ -50,9 +73,10 @@ def _entry(
     kind: EntryKind,
     record_id: str,
     buyer_id: str,
-    factory_id: str,
     *,
+    factory_id: str,
     kinds: tuple[ReportKind, ...] = (),
+    cycles: tuple[int, ...] = (),
 ) -> ConsentEntry:
     return ConsentEntry(
         epoch=number + 1,
@@ -63,6 +87,7 @@ def _entry(
         factory_id=factory_id,
         buyer_id=buyer_id,
         kinds=kinds,
+        cycles=cycles,
         starts_on=BEGAN,
     )
 

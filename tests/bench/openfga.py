@@ -24,7 +24,7 @@ from tests.servers.process import Server, ServerError
 TUPLES_A_WRITE = 100
 ASKED = 500
 ROUNDS = 12
-LOADS_IN_S = 45.0
+LOADS_IN_S = 300.0
 IN_TERM = "in_term"
 MODEL: dict[str, Any] = {
     "schema_version": "1.1",

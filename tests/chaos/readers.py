@@ -11,10 +11,29 @@ import msgspec
 from contracts.identity import Role
 from tests.chaos.country import GATEWAYS, LEASE_S, Country
 from tests.chaos.papers import FACTORIES
-from tests.chaos.reading import DOWNLOAD, KNOWN, LIST, PARTIES, PARTY_PATH, PATHS, SINGLE, Path, Read, Slot
+from tests.chaos.reading import (
+    DOWNLOAD,
+    HOW_FAR,
+    KNOWN,
+    LIST,
+    PARTIES,
+    PARTY_PATH,
+    PATHS,
+    PLAN_LIST,
+    PORTFOLIO,
+    SINGLE,
+    TABLE,
+    Path,
+    Read,
+    Slot,
+)
 from tests.chaos.truth import BUYERS, Judge
 
-SLOTS: Final[Mapping[Path, int]] = {SINGLE: 3, KNOWN: 1, LIST: 1, DOWNLOAD: 5, PARTY_PATH: 1, PARTIES: 1}
+SLOTS: Final[Mapping[Path, int]] = {
+    **dict.fromkeys((KNOWN, LIST, PARTY_PATH, PARTIES, TABLE, PLAN_LIST, HOW_FAR, PORTFOLIO), 1),
+    SINGLE: 3,
+    DOWNLOAD: 5,
+}
 """How many clients of each kind read at each gateway; a download takes the longest."""
 
 PATIENCE_S: Final = (0.05 * LEASE_S, 1.5 * LEASE_S)
@@ -57,7 +76,7 @@ class Readers:
                 # Who gives up on a gateway that says nothing asks it again: so it is asked while it is frozen, too.
                 patience_s = chance.uniform(*PATIENCE_S) if slot.waiting < MOST_WAITING else 10 * LEASE_S
                 outcome = await slot.ask(read, patience_s=patience_s)
-                pause_s = chance.uniform(self._pace.shortest_s, self._pace.longest_s)
+                pause_s = path.rest_s + chance.uniform(self._pace.shortest_s, self._pace.longest_s)
                 await asyncio.sleep(pause_s if outcome in {"200", "304", "404"} else max(pause_s, 0.02))
         finally:
             slot.close()

@@ -10,21 +10,28 @@ from typing import Final, cast
 import httptools
 import msgspec
 
-from tests.chaos.papers import FACTORIES, REPORTS
+from tests.chaos.papers import FACTORIES, PLANS, PROGRESS, REPORTS
 from tests.chaos.truth import Judge, Pair
 
 PAPER: Final = re.compile(rb'"of":"(f\d+)","made_at":([0-9.]+)')
 PARTY: Final = re.compile(rb'"id":"(f\d+)"()')
+ROW: Final = re.compile(rb"\br-(f\d+),()")
 LONGEST_MATCH: Final = 80
 
 
 class Path(msgspec.Struct, frozen=True):
-    """A way to read: its address, what tells a factory in the answer, and further headers."""
+    """A way to read: its address, what tells a factory in the answer, and further headers.
+
+    An answer that ``may_lack`` something says so itself, and one at a time of them is enough for a buyer. After an
+    answer a client rests for ``rest_s`` besides its usual pause.
+    """
 
     name: str
     template: str
     of: re.Pattern[bytes] = PAPER
     headers: str = ""
+    may_lack: bool = False
+    rest_s: float = 0.0
 
     @property
     def is_list(self) -> bool:
@@ -38,7 +45,11 @@ LIST: Final = Path("the list of reports", f"{REPORTS}?limit=200")
 DOWNLOAD: Final = Path("a download", f"{REPORTS}/r-{{factory}}/file")
 PARTY_PATH: Final = Path("a factory", "/api/v1/factories/{factory}", PARTY)
 PARTIES: Final = Path("the list of factories", "/api/v1/factories?limit=200", PARTY)
-PATHS: Final = (SINGLE, KNOWN, LIST, DOWNLOAD, PARTY_PATH, PARTIES)
+TABLE: Final = Path("the table of reports", f"{REPORTS}?limit=200&format=csv", ROW)
+PLAN_LIST: Final = Path("the list of plans", f"{PLANS}?limit=200")
+HOW_FAR: Final = Path("progress", f"{PLANS}/p-{{factory}}/{PROGRESS}")
+PORTFOLIO: Final = Path("the portfolio", "/api/v1/portfolio", may_lack=True, rest_s=0.5)
+PATHS: Final = (SINGLE, KNOWN, LIST, DOWNLOAD, PARTY_PATH, PARTIES, TABLE, PLAN_LIST, HOW_FAR, PORTFOLIO)
 
 
 class Read:
@@ -92,9 +103,9 @@ class Read:
             for pair, turn in self._settled:
                 if pair.factory in self._seen:
                     self.judge.granted[self.path.name] += 1
-                else:
+                elif not self.path.may_lack:
                     self.judge.hidden(pair, turn, self.path.name)
-        elif outcome not in {"503", "broken off"}:
+        elif outcome not in ({"503", "broken off", "429"} if self.path.may_lack else {"503", "broken off"}):
             self.judge.fault(f"{self.buyer} was answered {outcome} for {self.path.name}")
         if not self.done.done():
             self.done.set_result(outcome)

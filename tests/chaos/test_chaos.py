@@ -51,7 +51,8 @@ def test_nothing_is_shown_after_its_withdrawal_was_confirmed_whatever_fails(
     assert not found.judge.faults, "\n".join(found.judge.faults)
     assert found.judge.stale.total() == 0
     for path in PATHS:
-        assert found.judge.granted[path.name] > 0, f"{path.name} was never shown: nothing was tried"
+        is_tried = found.judge.granted[path.name] > 0 or (path.may_lack and revokes < MANY)
+        assert is_tried, f"{path.name} was never shown: nothing was tried"
     beside_trouble = found.of_other_gateways()
     assert beside_trouble or revokes < MANY
     assert all(each.took_s < LEASE_S + NOISE_S for each in beside_trouble)

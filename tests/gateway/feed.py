@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from contracts.access import ConsentAnswer, ConsentEntry, EntryKind
-from contracts.reads import Read, ReadBatch
+from contracts.reads import Act, Read, ReadBatch
 from contracts.visibility import DoesNotConnect
 from contracts.vocabulary import ReportKind
+from gateway.recording import ReadNotRecorded
 from tests.support.eventually import eventually
 
 LEASE_S = 0.6
@@ -87,11 +88,12 @@ class FedConsent:
 
 
 class KeptReads:
-    """A read log in the test's hand."""
+    """A read log in the test's hand; what is of the ``refused`` act it takes never."""
 
     def __init__(self) -> None:
         self.batches: list[ReadBatch] = []
         self.failure: Exception | None = None
+        self.refused: Act | None = None
         self.hold: asyncio.Event | None = None
         self.is_held = False
 
@@ -106,4 +108,7 @@ class KeptReads:
             await self.hold.wait()
         if self.failure is not None:
             raise self.failure
-        self.batches.append(msgspec.json.decode(batch, type=ReadBatch))
+        found = msgspec.json.decode(batch, type=ReadBatch)
+        if self.refused in {read.act for read in found.reads}:
+            raise ReadNotRecorded("These reads are refused.")
+        self.batches.append(found)

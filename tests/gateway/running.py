@@ -19,6 +19,7 @@ from gateway.app import Gateway, make_gateway
 from gateway.dev_issuer import DevUser
 from gateway.inprocess import InProcessUpstream
 from gateway.upstream import HttpUpstream, Upstream
+from services.runtime.connections import CarefulHttp
 from services.runtime.settings import Settings
 from tests.gateway.feed import LEASE_S, FedConsent, KeptReads
 from tests.support.eventually import eventually
@@ -132,7 +133,8 @@ async def serving(app: Any) -> AsyncIterator[str]:
     """An ASGI application on a free port of this machine."""
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
+    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, http=CarefulHttp)
+    server = uvicorn.Server(config)
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup([listener])
@@ -252,3 +254,12 @@ async def a_following_gateway(
 def everywhere(upstream: Upstream) -> dict[str, Upstream]:
     """The same upstream as every service."""
     return dict.fromkeys(("access", "assessment", "remediation", "training", "reporting"), upstream)
+
+
+def split(app: ASGIApp, path: str, scripted: ASGIApp) -> ASGIApp:
+    """An application of which one path is scripted."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await (scripted if scope["path"] == path else app)(scope, receive, send)
+
+    return answer

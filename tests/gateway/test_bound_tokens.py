@@ -17,7 +17,7 @@ from contracts.errors import Refusal
 from contracts.identity import Role
 from gateway.binding import Bindings
 from gateway.dpop import Proofs, thumbprint_of
-from gateway.oidc import NotYourParty, Oidc, PartyNeeded
+from gateway.oidc import NotYourParty, Oidc, PartyNeeded, PartyRoleNeeded
 from services.runtime.identity import NotAuthenticated
 from services.runtime.settings import BoundTokens
 from tests.gateway.feed import FedConsent
@@ -193,17 +193,31 @@ async def test_a_real_gateway_tells_the_service_for_which_party_somebody_speaks(
 
 
 async def test_a_role_may_be_bound_to_its_party() -> None:
-    parties = ["factory:f1", "buyer:b1", "b2"]
-    shown = token(star_roles=["factory", "buyer", "advisor"], star_party=parties)
+    shown = token(star_roles=["factory", "buyer", "analyst"], star_party=["factory:f1", "buyer:b1"])
     roles = {}
-    for party_id in ("f1", "b1", "b2"):
+    for party_id in ("f1", "b1"):
         principal = await an_oidc().principal(f"Bearer {shown}", asking(star_party=party_id))
         roles[party_id] = principal.roles
-    assert roles == {
-        "f1": {Role.FACTORY, Role.ADVISOR},
-        "b1": {Role.BUYER, Role.ADVISOR},
-        "b2": {Role.FACTORY, Role.BUYER, Role.ADVISOR},
-    }
+    assert roles == {"f1": {Role.FACTORY, Role.ANALYST}, "b1": {Role.BUYER, Role.ANALYST}}
+
+
+@pytest.mark.parametrize(
+    "roles", [["factory", "buyer"], ["buyer_provisioner", "factory"], ["group", "buyer", "advisor"]]
+)
+@pytest.mark.parametrize("parties", ["b1", ["f1", "b1"], ["factory:f1", "b1"]])
+async def test_nobody_has_the_roles_of_two_kinds_of_party_for_one(roles: list[str], parties: object) -> None:
+    shown = token(star_roles=roles, star_party=parties)
+    with pytest.raises(PartyRoleNeeded):
+        await an_oidc().principal(f"Bearer {shown}", asking(star_party="b1"))
+
+
+@pytest.mark.parametrize("role", ["factory", "buyer", "group"])
+async def test_one_request_is_made_for_the_programme_or_for_one_party(role: str) -> None:
+    shown = token(star_roles=["advisor", role, "analyst"], star_party=["p1", "p2"])
+    programme = await an_oidc().principal(f"Bearer {shown}", asking())
+    party = await an_oidc().principal(f"Bearer {shown}", asking(star_party="p2"))
+    assert [programme.roles, party.roles] == [{Role.ADVISOR, Role.ANALYST}, {Role(role), Role.ANALYST}]
+    assert [programme.party_id, party.party_id] == [None, "p2"]
 
 
 async def test_a_party_gives_no_role_that_the_person_has_not() -> None:

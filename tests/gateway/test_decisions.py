@@ -44,8 +44,11 @@ class World:
     def __init__(self) -> None:
         self.today = FIRST_DAY
         self.model = Model()
-        self.replica = Replica(today=lambda: self.today, clock=lambda: 0.0)
+        self.replica = Replica(today=self.this_day, clock=lambda: 0.0)
         self._ledger = FedConsent()
+
+    def this_day(self) -> date:
+        return self.today
 
     def write(self, paper: Written) -> None:
         if paper.paper == "membership":  # a factory belongs to one group at most: it leaves before it joins

@@ -61,14 +61,17 @@ async def one_gateway(slow: Slow, folder: Path) -> AsyncIterator[Door]:
         yield door
 
 
-async def test_a_buyer_sees_what_was_disclosed_to_it_without_a_read_of_any_report(
+async def test_a_buyer_sees_what_was_disclosed_to_it_and_the_factory_that_it_saw_it(
     service: Running, tmp_path: Path
 ) -> None:
     async with one_gateway(Slow(service), tmp_path) as door:
         got = await door.ask("GET", PATH, "buyer")
         assert [each["id"] for each in got.json()["items"]] == ["d1"]
         assert (await door.ask("GET", f"{PATH}/d1/receipt", "buyer")).status == 200
-    assert (await service.get("/api/v1/reads", FACTORY)).json()["items"] == []
+    receipt, listed, single = (await service.get("/api/v1/reads", FACTORY)).json()["items"][:3]
+    assert [read["act"] for read in (single, listed, receipt)] == ["read", "listed", "read"]
+    assert {read["documents"][0] for read in (single, listed, receipt)} == {"d1"}
+    assert all(read["grounds"] for read in (single, listed, receipt))
 
 
 async def test_a_disclosure_is_gone_at_every_gateway_when_its_end_returns(service: Running, tmp_path: Path) -> None:

@@ -5,10 +5,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 
 from contracts.identity import Role
+from contracts.reads import Act
+from contracts.vocabulary import ReportKind
 from gateway.dev_issuer import DevUser
+from gateway.recording import ReadNotRecorded
 from services.runtime.identity import Verifier, verify_key_of
 from tests.gateway.feed import FedConsent, KeptReads
 from tests.gateway.running import USERS, Door, Scripted, a_following_gateway
@@ -162,9 +166,26 @@ async def test_a_download_is_cut_when_its_factory_leaves(door: Door, service: Sc
     answer.close()
 
 
-async def test_what_a_group_reads_of_its_own_is_no_buyer_s_read(door: Door, reads: KeptReads) -> None:
+async def test_what_a_group_reads_is_on_the_record_of_its_factory(door: Door, reads: KeptReads) -> None:
     assert await status(door) == 200
-    assert reads.reads == []
+    (read,) = reads.reads
+    assert (read.group_id, read.buyer_id, read.subject, read.grounds) == ("g1", "", "group", ())
+    assert (read.factory_id, read.kinds, read.route) == ("f1", (ReportKind.ASSESSMENT,), "/api/v1/reports/{report_id}")
+
+
+async def test_a_list_of_a_group_is_on_record_and_holds_nothing_of_another_factory(
+    door: Door, service: Scripted, reads: KeptReads
+) -> None:
+    item = {"id": "r1", "factory_id": "f1", "cycle": 3, "kind": "assessment"}
+    service.headers, service.body = LIST, msgspec.json.encode({"items": [item], "next_cursor": None})
+    assert await status(door, path="/api/v1/reports") == 200
+    assert [(read.act, read.group_id, read.factory_id) for read in reads.reads] == [(Act.LISTED, "g1", "f1")]
+    assert await status(door, "other", "/api/v1/reports") == 503
+
+
+async def test_what_a_group_reads_and_cannot_be_put_on_record_is_not_shown(door: Door, reads: KeptReads) -> None:
+    reads.failure = ReadNotRecorded("the disk is full")
+    assert await status(door) == 503
 
 
 async def test_two_thousand_factories_fit_into_the_principal(

@@ -73,6 +73,13 @@ async def test_a_list_is_json_otherwise(door: Door, query: str, accept: str) -> 
     assert got.json()["items"][0]["id"] == "r1"
 
 
+@pytest.mark.parametrize("weight", ["1e999", "-1e999"])
+async def test_a_weight_beyond_all_numbers_is_refused(door: Door, service: Scripted, weight: str) -> None:
+    got = await door.ask("GET", "/api/v1/reports", "admin", headers={"accept": f"text/csv;q={weight}"})
+    assert (got.status, got.json()["code"]) == (400, "malformed")
+    assert service.seen == []
+
+
 async def test_an_unknown_format_is_refused(door: Door, service: Scripted) -> None:
     got = await door.ask("GET", "/api/v1/reports?format=xlsx", "admin")
     assert (got.status, got.json()["code"]) == (400, "malformed")

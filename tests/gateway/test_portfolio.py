@@ -7,16 +7,14 @@ import zipfile
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import msgspec
 import pytest
 
-from contracts.vocabulary import ReportKind
 from gateway.manifest import INDEX
-from gateway.recording import ReadNotRecorded
 from tests.gateway.feed import FedConsent, KeptReads
+from tests.gateway.portfolios import manifest, portfolio, states
 from tests.gateway.running import Door, a_following_gateway
 from tests.gateway.shelf import Shelf
 from tests.support.eventually import eventually, until_still
@@ -58,22 +56,6 @@ async def door(
 ) -> AsyncIterator[Door]:
     async with a_following_gateway(request.param, shelf, consent, tmp_path, read_sink=reads) as door:
         yield door
-
-
-async def portfolio(door: Door, query: str = "", user: str = "buyer") -> zipfile.ZipFile:
-    got = await door.ask("GET", f"/api/v1/portfolio{query}", user)
-    assert got.status == 200, got.body
-    assert got.headers["content-type"] == "application/zip"
-    return zipfile.ZipFile(io.BytesIO(got.body))
-
-
-def manifest(found: zipfile.ZipFile) -> Any:
-    return msgspec.json.decode(found.read("manifest.json"))
-
-
-def states(found: zipfile.ZipFile) -> dict[str, set[str]]:
-    files = manifest(found)["files"]
-    return {state: {f["document_id"] for f in files if f["state"] == state} for state in {f["state"] for f in files}}
 
 
 def listed(found: zipfile.ZipFile) -> list[dict[str, str]]:
@@ -122,35 +104,6 @@ async def test_only_buyers_have_a_portfolio(door: Door, shelf: Shelf, user: str)
     assert shelf.seen == []
 
 
-async def test_every_document_is_put_on_record(door: Door, reads: KeptReads) -> None:
-    await portfolio(door)
-    assert sorted(document for read in reads.reads for document in read.documents) == [
-        *("p1", "p2"),
-        *("r1", "r1", "r2", "r2", "r3", "r3"),
-    ]
-
-
-async def test_what_cannot_be_put_on_record_is_not_in_it(door: Door, reads: KeptReads) -> None:
-    reads.failure = ReadNotRecorded("the disk is full")
-    found = await portfolio(door)
-    assert set(states(found)) == {"not_available"}
-    assert set(found.namelist()) == {"index.csv", "manifest.json"}
-
-
-async def test_what_a_service_lists_by_mistake_is_not_in_it(door: Door, shelf: Shelf) -> None:
-    shelf.reports["r9"] = ("f9", 1)
-    found = await portfolio(door)
-    assert states(found)["withdrawn"] == {"r9"}
-    assert not [name for name in found.namelist() if "r9" in name]
-
-
-async def test_a_kind_that_is_not_shared_is_not_in_it(door: Door, shelf: Shelf, consent: FedConsent) -> None:
-    shelf.plans["p9"] = ("f9", 1)
-    consent.give("g9", "f9", "b1", ReportKind.ASSESSMENT)
-    await consent.heard()
-    assert states(await portfolio(door))["withdrawn"] == {"p9"}
-
-
 async def test_what_is_withdrawn_before_its_turn_is_left_out(door: Door, shelf: Shelf, consent: FedConsent) -> None:
     shelf.held = "reports/r3"
     asking = asyncio.create_task(portfolio(door))
@@ -159,7 +112,7 @@ async def test_what_is_withdrawn_before_its_turn_is_left_out(door: Door, shelf: 
     await consent.heard()
     shelf.go_on.set()
     found = await asking
-    assert states(found) == {"included": {"r1", "r2", "p1"}, "withdrawn": {"r3", "p2"}}
+    assert states(found) == {"included": {"r1", "r2", "p1"}, "withdrawn": {"r3"}}
     assert not [name for name in found.namelist() if "/f2/" in name]
 
 
@@ -175,7 +128,7 @@ async def test_what_is_withdrawn_while_it_is_put_on_record_is_left_out(
     consent.revoke("g2", "f2")
     await consent.heard()
     reads.hold.set()
-    assert states(await asking) == {"included": {"r1", "r2", "p1"}, "withdrawn": {"r3", "p2"}}
+    assert states(await asking) == {"included": {"r1", "r2", "p1"}, "withdrawn": {"r3"}}
 
 
 async def test_what_is_withdrawn_after_its_turn_is_told(door: Door, shelf: Shelf, consent: FedConsent) -> None:
@@ -189,7 +142,6 @@ async def test_what_is_withdrawn_after_its_turn_is_told(door: Door, shelf: Shelf
     assert states(found) == {
         "included": {"r3", "p2"},
         "included_then_withdrawn": {"r1", "r2"},
-        "withdrawn": {"p1"},
     }
     assert {row["factory_id"] for row in listed(found)} == {"f2"}
 

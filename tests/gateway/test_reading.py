@@ -9,17 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts.identity import Role
-from contracts.permissions import PERMISSIONS
 from contracts.reads import Act, Read
 from contracts.vocabulary import ReportKind
 from gateway.inprocess import InProcessUpstream
-from gateway.reading import LISTS, SHOWS_NO_REPORT
 from gateway.replica import Replica
 from gateway.upstream import HttpUpstream
 from tests.gateway.feed import FedConsent, KeptReads
 from tests.gateway.running import Door, Scripted, a_following_gateway, a_gateway, everywhere
-from tests.journeys.routes import CALLS
 from tests.support.eventually import eventually
 
 MARKS = [
@@ -250,19 +246,3 @@ async def test_a_guard_sends_nothing_that_was_not_declared_to_be_on_record(conse
     guard.is_on_record = True
     await guard.send(send, {"type": "http.response.body", "body": b"", "more_body": False})
     assert len(sent) == 1
-
-
-SINGLE = {"/reports/{report_id}", "/reports/{report_id}/file", "/plans/{plan_id}", "/plans/{plan_id}/progress"}
-"""The documents, of which services say in the headers what they are about."""
-
-PART_BY_PART = {"/portfolio"}
-"""What the gateway puts together from documents, each of which is on record by itself."""
-
-
-@pytest.mark.parametrize(
-    "path",
-    [path for (method, path), call in CALLS.items() if method == "GET" and call.permission in PERMISSIONS[Role.BUYER]],
-)
-def test_every_route_that_a_buyer_may_read_is_told_apart(path: str) -> None:
-    template = f"/api/v1{path}"
-    assert (path in SINGLE | PART_BY_PART) + (template in LISTS) + template.startswith(SHOWS_NO_REPORT) == 1

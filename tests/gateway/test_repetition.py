@@ -12,17 +12,19 @@ from typing import Any
 import msgspec
 import pytest
 
+from contracts.access import EntryKind, member_digest
 from gateway.inprocess import InProcessUpstream
+from gateway.repetition import MOST_OF_ONE, _failed_for_nobody
 from gateway.upstream import Incoming, Outgoing, UpstreamDown, UpstreamNotReached
 from services.access.app import make_service
 from services.access.domain.repetition import RUNS_AT_MOST
 from tests.gateway.feed import FedConsent
-from tests.gateway.running import Door, Got, Scripted, a_gateway
+from tests.gateway.running import Door, Got, Scripted, a_gateway, split
 from tests.journeys.routes import DOCUMENT
 from tests.support.eventually import eventually
 from tests.support.services import Running, running_service
 
-FACTORIES, FINALISATION = "/api/v1/factories", "/api/v1/visits/v1/finalisation"
+FACTORIES, FINALISATION, RENEWAL = "/api/v1/factories", "/api/v1/visits/v1/finalisation", "/api/v1/agreements/a/renewal"
 FACTORY = {"name": "Sewing", "industry": "C14", "time_zone": "Asia/Amman"}
 MARKS = [(b"star-factory", b"f1"), (b"star-kind", b"assessment")]
 KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
@@ -80,9 +82,10 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     consent.give("g1", "f1")
     service = Scripted(body=b'{"id": "x"}')
     async with running_service(make_service, tmp_path) as access:
-        near, other = Trouble(access.service.app), Trouble(service)
+        asked = split(access.service.app, RENEWAL, service)
+        near, other = Trouble(asked), Trouble(service)
         upstreams = {**dict.fromkeys(("assessment", "remediation", "training", "reporting"), other), "access": near}
-        untroubled = {**upstreams, "access": Trouble(access.service.app)}
+        untroubled = {**upstreams, "access": Trouble(asked)}
         async with (
             a_gateway(tmp_path / "1", upstreams, consent, document=DOCUMENT) as one,
             a_gateway(tmp_path / "2", untroubled, consent, document=DOCUMENT) as two,
@@ -126,6 +129,54 @@ async def test_a_key_is_not_for_another_request(stage: Stage, path: str, body: o
     await post(stage.one)
     assert code(await post(stage.two, path, body)) == (422, "idempotency_key_reused")
     assert len(await stage.factories()) == 1
+
+
+async def test_who_is_not_yet_of_the_staff_may_ask_again_when_it_is(stage: Stage) -> None:
+    stage.consent._add(EntryKind.MEMBER_ADMITTED, "m1", "", "b1", member=member_digest("b1", "another"))
+    await stage.consent.heard(gateways=2)
+    assert code(await post(stage.one, FINALISATION, {}, "buyer")) == (403, "not_a_member")
+    stage.consent._add(EntryKind.MEMBER_ADMITTED, "m2", "", "b1", member=member_digest("b1", "buyer"))
+    await stage.consent.heard(gateways=2)
+    stage.service.status, stage.service.body = 201, b'{"factory_id": "f1"}'
+    assert (await post(stage.two, FINALISATION, {}, "buyer")).status == 201
+    assert len(stage.service.seen) == 1
+
+
+async def test_what_a_service_did_not_believe_is_done_by_the_repetition(stage: Stage) -> None:
+    stage.service.status = 401
+    assert code(await post(stage.one, FINALISATION, {})) == (503, "service_not_available")
+    stage.service.status = 200
+    assert (await post(stage.two, FINALISATION, {})).status == 200
+
+
+async def test_what_one_caller_has_running_is_bounded_and_holds_up_nobody_else(stage: Stage) -> None:
+    stage.other.hold = asyncio.Event()
+    asked = [asyncio.create_task(post(stage.one, FINALISATION, {}, key=f"k{n}")) for n in range(MOST_OF_ONE)]
+    await eventually(lambda: len(stage.other.seen) == MOST_OF_ONE, saying="all of them are being done")
+    got = await post(stage.one, FINALISATION, {})
+    assert (code(got), got.headers["retry-after"]) == ((429, "too_many_at_once"), "2")
+    another = asyncio.create_task(post(stage.one, FINALISATION, {}, "factory"))
+    await eventually(lambda: len(stage.other.seen) == MOST_OF_ONE + 1, saying="another caller's is being done")
+    stage.other.hold.set()
+    assert {each.status for each in await asyncio.gather(*asked, another)} == {200}
+    assert (await post(stage.one, FINALISATION, {})).status == 200
+
+
+async def test_what_fails_after_its_caller_has_left_is_told_once(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.other.hold, stage.other.lost = asyncio.Event(), lambda _: True
+    first = asyncio.create_task(post(stage.one, FINALISATION, {}))
+    await eventually(lambda: stage.other.seen, saying="the first one is being done")
+    (work,) = stage.one.gateway._repetitions._working
+    first.cancel()
+    await eventually(lambda: _failed_for_nobody in dict(work._callbacks), saying="its caller has left")
+    stage.other.hold.set()
+    await eventually(work.done, saying="the work is done")
+    assert not work._log_traceback
+    assert [record.getMessage() for record in caplog.records if record.levelname in {"WARNING", "ERROR"}] == [
+        "a request whose caller has left was not done"
+    ]
 
 
 async def test_a_key_is_its_caller_s(stage: Stage) -> None:
@@ -262,6 +313,14 @@ async def test_without_a_key_nothing_changes(stage: Stage) -> None:
     assert [seen.body for seen in stage.service.seen] == [b'{"a": 1}'] * 2
 
 
+@pytest.mark.parametrize("body", [b'{"\xff":1}', b'{"a":' + b"[" * 5_000 + b"]" * 5_000 + b"}", b"[1]", b"{", b""])
+async def test_a_body_that_cannot_be_read_is_refused_by_its_service(stage: Stage, body: bytes) -> None:
+    headers = {"idempotency-key": KEY, "content-type": "application/json"}
+    got = await stage.one.ask("POST", FACTORIES, "admin", headers=headers, data=body)
+    assert code(got) == (400, "malformed")
+    assert await stage.factories() == []
+
+
 @pytest.mark.parametrize("key", ["", '""', "a b", "é", "x" * 256, '"a"b"', "a,b"])
 async def test_what_is_no_key_is_refused(stage: Stage, key: str) -> None:
     assert code(await post(stage.one, FINALISATION, {}, key=key)) == (400, "malformed")
@@ -287,13 +346,13 @@ async def test_what_was_withdrawn_is_not_repeated(stage: Stage, user: str, marks
     await stage.consent.heard(gateways=2)
     stage.service.headers += marks
     stage.service.status, stage.service.body = 201, b'{"factory_id": "f1", "text": "a finding"}'
-    assert (await post(stage.one, FINALISATION, {}, user)).status == 201
-    assert (await post(stage.one, FINALISATION, {}, user)).headers["idempotency-replayed"] == "true"
+    assert (await post(stage.one, RENEWAL, {}, user)).status == 201
+    assert (await post(stage.one, RENEWAL, {}, user)).headers["idempotency-replayed"] == "true"
     stage.consent.revoke("g1", "f1")
     stage.consent.leave("f1")
     await stage.consent.heard(gateways=2)
     for door in (stage.one, stage.two):
-        got = await post(door, FINALISATION, {}, user)
+        got = await post(door, RENEWAL, {}, user)
         assert code(got) == (404, "not_found")
         assert b"a finding" not in got.body
     assert len(stage.service.seen) == 1

@@ -43,7 +43,7 @@ async def test_json_that_is_read_carries_a_strong_validator_and_may_be_kept(door
     got = await door.ask("GET", "/api/v1/reports/r1", "admin")
     assert got.headers["etag"].startswith('"')
     assert got.headers["cache-control"] == "private, no-cache"
-    assert {"accept", "accept-encoding"} <= set(got.headers["vary"].split(", "))
+    assert {"accept", "accept-encoding", "authorization", "star-party"} <= set(got.headers["vary"].split(", "))
 
 
 async def test_the_same_bytes_have_the_same_validator_and_other_bytes_another(door: Door, service: Scripted) -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.access import ConsentEntry, EntryKind, member_digest
-from contracts.visibility import GENESIS, DoesNotConnect, Fold, may_see, shares
+from contracts.ledger import GENESIS
+from contracts.visibility import DoesNotConnect, Fold, may_see, shares
 from contracts.vocabulary import ReportKind
 
 TODAY = date(2026, 3, 10)

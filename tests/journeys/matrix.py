@@ -20,7 +20,7 @@ from tests.journeys.routes import CALLS, Operation
 
 FILE: Final = Path(contracts.__file__).parent / "matrix.csv"
 COLUMNS: Final = ("role", "permission", "scope", "outcome")
-REFERENCE: Final = frozenset({"questionnaire_id", "course_id", "line_id"})
+REFERENCE: Final = frozenset({"questionnaire_id", "course_id", "line_id", "terms_version"})
 """What two factories have in common, so that it tells nothing of either."""
 
 OF_A_BUYER: Final = frozenset({"buyer_id", "grant_id", "entitlement_id", "request_id", "agreement_id", "webhook_id"})

@@ -5,6 +5,7 @@ The list is compared with the OpenAPI document: a new route without a line here 
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -77,8 +78,8 @@ _GRANT: Final = {"factory_id": "{factory_id}", "buyer_id": "{buyer_id}", "purpos
 
 _REQUEST: Final = {"factory_id": "{factory_id}", "purpose": "Sourcing"}
 _AGREEMENT: Final = {"factory_id": "{factory_id}", "buyer_id": "{buyer_id}", "starts_on": "2026-01-01"}
-_PDF: Final = b"%PDF-1.7\n%%EOF\n"
-TERMS: Final = {"terms_version": "terms-1", "document_sha256": "1" * 64, "name": "Rana", "role": "owner"}
+PDF: Final = b"%PDF-1.7\n%%EOF\n"
+TERMS: Final = {"terms_version": "terms-1", "document_sha256": sha256(PDF).hexdigest(), "name": "Rana", "role": "owner"}
 _ACCEPTANCE: Final = {"approved_by": {"name": "Rana"}}
 
 CALLS: Final[Mapping[Operation, Call]] = {
@@ -102,7 +103,7 @@ CALLS: Final[Mapping[Operation, Call]] = {
     ("POST", "/agreements"): Call(permission=Permission.AGREEMENT_PROPOSE, body=_AGREEMENT),
     ("GET", "/agreements/{agreement_id}"): Call(permission=Permission.AGREEMENT_READ),
     ("GET", "/agreements/{agreement_id}/document"): Call(permission=Permission.AGREEMENT_READ),
-    ("POST", "/agreements/{agreement_id}/document"): Call(permission=Permission.AGREEMENT_PROPOSE, raw=_PDF),
+    ("POST", "/agreements/{agreement_id}/document"): Call(permission=Permission.AGREEMENT_PROPOSE, raw=PDF),
     ("POST", "/agreements/{agreement_id}/renewal"): Call(
         permission=Permission.AGREEMENT_PROPOSE, body={"starts_on": "2027-01-01"}
     ),
@@ -128,11 +129,14 @@ CALLS: Final[Mapping[Operation, Call]] = {
     ("GET", "/buyers/{buyer_id}"): Call(permission=Permission.BUYER_READ, everybody=True),
     ("GET", "/changes"): Call(permission=Permission.CHANGE_READ),
     ("GET", "/consent-documents"): Call(permission=Permission.PAPER_READ),
-    ("POST", "/consent-documents"): Call(permission=Permission.GRANT_RECORD, raw=_PDF, query="factory_id={factory_id}"),
+    ("POST", "/consent-documents"): Call(permission=Permission.GRANT_RECORD, raw=PDF, query="factory_id={factory_id}"),
     ("GET", "/consent-documents/{document_id}"): Call(permission=Permission.PAPER_READ),
     ("POST", "/consent-documents/{document_id}/grant"): Call(
         permission=Permission.GRANT_RECORD,
         body={"buyer_id": "{buyer_id}", "purpose": "review", "approved_by": {"name": "Rana"}},
+    ),
+    ("POST", "/consent-documents/{document_id}/withdrawal"): Call(
+        permission=Permission.GRANT_RECORD, body={"grant_id": "{grant_id}", "said_by": {"name": "Rana"}}
     ),
     ("GET", "/consent-ledger"): Call(permission=Permission.CONSENT_EXPORT),
     ("GET", "/disclosures"): Call(permission=Permission.DISCLOSURE_READ),
@@ -161,9 +165,9 @@ CALLS: Final[Mapping[Operation, Call]] = {
         permission=Permission.ORGANISATION_REGISTER, body={"kind": "group", "name": "A new group"}
     ),
     ("GET", "/organisations/{organisation_id}"): Call(permission=Permission.ORGANISATION_READ, everybody=True),
-    ("POST", "/terms"): Call(
-        permission=Permission.TERMS_PUBLISH, body={"version": "other", "document_sha256": "0" * 64}
-    ),
+    ("GET", "/terms"): Call(permission=Permission.TERMS_TEXT_READ, everybody=True),
+    ("POST", "/terms"): Call(permission=Permission.TERMS_PUBLISH, raw=PDF, query="version=other"),
+    ("GET", "/terms/{terms_version}/document"): Call(permission=Permission.TERMS_TEXT_READ, everybody=True),
     ("GET", "/terms-acceptances"): Call(permission=Permission.TERMS_READ),
     ("POST", "/terms-acceptances"): Call(permission=Permission.TERMS_ACCEPT, body=TERMS, everybody=True),
     ("GET", "/factories"): Call(permission=Permission.FACTORY_READ),

@@ -7,9 +7,7 @@ import openpyxl
 
 from deploy.demo.path import QUESTIONNAIRE_ID, WORKBOOK, photograph
 from tests.journeys.country import FINDINGS, Country, Party, new_id, today
-from tests.journeys.routes import TERMS, Stage
-
-PDF = b"%PDF-1.7\n%%EOF\n"
+from tests.journeys.routes import PDF, TERMS, Stage
 
 
 async def the_stage(country: Country) -> Stage:
@@ -87,11 +85,11 @@ async def dealings(country: Country, factory: Party, buyer: Party) -> dict[str, 
     await country.do(factory, "POST", "/agreements", proposal)
     await country.do(factory, "POST", f"/agreements/{agreement}/document", data=PDF)
     scan = (await country.do("leader", "POST", f"/consent-documents?factory_id={factory.id}", data=PDF)).json
-    terms = {"version": TERMS["terms_version"], "document_sha256": TERMS["document_sha256"]}
-    await country.do("admin", "POST", "/terms", terms)
+    version = TERMS["terms_version"]
+    await country.do("admin", "POST", f"/terms?version={version}", data=PDF)
     for party in (factory, buyer):
         await country.do(party, "POST", "/terms-acceptances", TERMS)
-    return {"request_id": asked, "agreement_id": agreement, "document_id": scan["id"]}
+    return {"request_id": asked, "agreement_id": agreement, "document_id": scan["id"], "terms_version": version}
 
 
 def another_workbook() -> bytes:

@@ -28,7 +28,7 @@ GUARDED = [operation for operation in operations() if operation not in PUBLIC]
 SINGLE = [operation for operation in GUARDED if "{" in operation[1]]
 # A route without a request here is missing in CALLS, which the first test tells.
 NOT_FOR_EVERYBODY = [operation for operation in GUARDED if operation not in CALLS or not CALLS[operation].everybody]
-NOT_OF_A_FACTORY = frozenset({"buyer_id", "questionnaire_id", "course_id", "import_id", "line_id"})
+NOT_OF_A_FACTORY = frozenset({"buyer_id", "questionnaire_id", "course_id", "import_id", "line_id", "terms_version"})
 TAKES_AWAY = frozenset(
     {
         ("DELETE", "/disclosures/{disclosure_id}"),
@@ -131,6 +131,8 @@ async def test_what_is_another_factorys_is_not_found_or_not_listed(
         answer = await call(country.person(user), operation, stage.ids)
         if "{" in operation[1]:
             assert (user, answer.status, answer.json["code"]) == (user, 404, "not_found")
+            absent = await call(country.person(user), operation, dict.fromkeys(stage.ids, new_id()))
+            assert {**answer.json, "trace_id": ""} == {**absent.json, "trace_id": ""}
         else:
             assert answer.status in ({200, 403} if operation[0] == "GET" else {403, 404}), (user, answer.status)
         assert not [each for each in hidden if each.encode() in answer.body]

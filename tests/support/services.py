@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +28,7 @@ E = TypeVar("E", bound=Event)
 COUNTRY = "JO"
 SIGNING_KEY = new_signing_key()
 LEDGER_KEY = new_signing_key()
+LONG_AGO = datetime(2026, 1, 5, 8, tzinfo=UTC)
 FAST = RetryPolicy(attempts=4, delay_ms=20)
 
 
@@ -66,7 +68,7 @@ def settings_for(folder: Path) -> Settings:
     )
 
 
-def a_message(event: Event, *, subject: str, sequence: int = 1, source: str = "") -> Message:
+def a_message(event: Event, *, subject: str, sequence: int = 1, source: str = "", at: datetime = LONG_AGO) -> Message:
     """The event as another service would have published it."""
     return Message(
         id=str(uuid7()),
@@ -74,7 +76,7 @@ def a_message(event: Event, *, subject: str, sequence: int = 1, source: str = ""
         source=source or f"{COUNTRY}/{event.type.split('.')[0]}",
         subject=subject,
         sequence=sequence,
-        time="2026-01-05T08:00:00+00:00",
+        time=at.isoformat(),
         traceparent="",
         body=msgspec.Raw(msgspec.json.encode(event)),
     )

@@ -18,6 +18,7 @@ from services.access.api import (
     repetitions,
     requests,
     scim,
+    terms,
     webhooks,
 )
 from services.access.api.speaking import principal_of
@@ -36,6 +37,7 @@ PUBLIC = (
     agreements,
     papers,
     organisations,
+    terms,
 )
 INTERNAL = (consent, reads, repetitions)
 

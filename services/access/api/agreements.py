@@ -14,10 +14,10 @@ from contracts.identity import Principal
 from contracts.permissions import Permission, scope_for
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
 from services.access.api.papers import Upload, shown, too_large
-from services.access.domain.agreement import Agreement, Sha256, Side, Signature
-from services.access.domain.paper import LARGEST_BYTES, PDF
-from services.access.domain.party import plain
+from services.access.domain.agreement import Agreement, Side, Signature
+from services.access.domain.paper import LARGEST_BYTES, PDF, Sha256
 from services.access.domain.request import Reason
+from services.access.domain.text import plain
 from services.access.evidence import Papers
 from services.access.queries import agreements as queries
 from services.access.queries.agreements import AgreementPage, AgreementView

@@ -16,8 +16,8 @@ from contracts.errors import Malformed
 from contracts.identifiers import Id
 from contracts.identity import Principal
 from contracts.permissions import Permission, scope_for
-from services.access.domain.consent.facts import Entitlement, Purchase
-from services.access.domain.party import plain
+from services.access.domain.consent.paid import Entitlement, Purchase
+from services.access.domain.text import plain
 from services.access.queries import entitlements as queries
 from services.access.queries.entitlements import (
     Asked,

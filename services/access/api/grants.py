@@ -14,8 +14,8 @@ from contracts.identity import Principal
 from contracts.permissions import Permission, scope_for
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
 from services.access.domain.grant import Approval, Grant
-from services.access.domain.party import plain
 from services.access.domain.receipt import Receipt
+from services.access.domain.text import plain
 from services.access.queries import grants as queries
 from services.access.queries.grants import GrantPage, GrantView
 from services.access.store.ledger import Ledger
@@ -55,6 +55,7 @@ def day_in(zone: ZoneInfo) -> usecases.UsualDay:
 async def give_grant(
     principal: Injected[Principal],
     ledger: Injected[Ledger],
+    consent: Injected[Consent],
     parties: Injected[Parties],
     programme_zone: Injected[ZoneInfo],
     data: NewGrant,
@@ -67,7 +68,7 @@ async def give_grant(
     fields["purpose"] = plain(data.purpose, "purpose")
     grant = Grant(**fields)
     usual_day = None if data.starts_on else day_in(programme_zone)
-    record = await usecases.give(ledger, parties, principal, grant, now=now, today=today, usual_day=usual_day)
+    record = await usecases.give(ledger, consent, parties, principal, grant, now=now, today=today, usual_day=usual_day)
     return queries.view(record, scope_for(principal, Permission.GRANT_GIVE))
 
 
@@ -105,10 +106,14 @@ async def read_receipt(principal: Injected[Principal], ledger: Injected[Ledger],
 
 @delete("/grants/{grant_id:str}", guards=[requires(Permission.GRANT_REVOKE)])
 async def revoke_grant(
-    principal: Injected[Principal], ledger: Injected[Ledger], consent: Injected[Consent], grant_id: str
+    principal: Injected[Principal],
+    ledger: Injected[Ledger],
+    parties: Injected[Parties],
+    consent: Injected[Consent],
+    grant_id: str,
 ) -> None:
     """Withdraw an approval; answered once it is in force at every gateway, at most one lease later."""
-    await usecases.revoke(ledger, consent, principal, grant_id, now=datetime.now(UTC))
+    await usecases.revoke(ledger, parties, consent, principal, grant_id, now=datetime.now(UTC))
 
 
 HANDLERS = (give_grant, list_grants, read_grant, read_receipt, revoke_grant)

@@ -18,7 +18,7 @@ from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
 from services.access.api.grants import Purpose, day_in
 from services.access.domain.grant import Approval, Grant
 from services.access.domain.paper import EXTENSIONS, LARGEST_BYTES, ConsentPaper, Paper
-from services.access.domain.party import plain
+from services.access.domain.text import plain
 from services.access.evidence import Papers
 from services.access.queries import grants as queries
 from services.access.queries.grants import GrantView
@@ -77,6 +77,13 @@ class RecordedGrant(msgspec.Struct, frozen=True, kw_only=True):
     purpose: Purpose
     agreement_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
     approved_by: Approval
+
+
+class RecordedWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
+    """What the paper says: which grant the factory withdraws, and who signed."""
+
+    grant_id: Id
+    said_by: Approval
 
 
 @post(
@@ -152,6 +159,20 @@ async def record_grant(
     return queries.view(record, scope_for(principal, Permission.GRANT_RECORD))
 
 
+@post("/consent-documents/{document_id:str}/withdrawal", guards=[requires(Permission.GRANT_RECORD)])
+async def record_withdrawal(
+    principal: Injected[Principal],
+    paper_consent: Injected[PaperConsent],
+    document_id: str,
+    data: RecordedWithdrawal,
+) -> GrantView:
+    """Withdraw any grant of the factory that signed; answered once it is in force at every gateway."""
+    record = await paper_consent.withdraw(
+        principal, document_id, data.grant_id, data.said_by.plain(), now=datetime.now(UTC)
+    )
+    return queries.view(record, scope_for(principal, Permission.GRANT_RECORD))
+
+
 def _view(paper: ConsentPaper) -> ConsentPaperView:
     return ConsentPaperView(
         id=paper.id,
@@ -163,4 +184,4 @@ def _view(paper: ConsentPaper) -> ConsentPaperView:
     )
 
 
-HANDLERS = (add_paper, list_papers, read_paper, record_grant)
+HANDLERS = (add_paper, list_papers, read_paper, record_grant, record_withdrawal)

@@ -12,18 +12,18 @@ from uuid_utils.compat import uuid7
 from contracts.identifiers import Id
 from contracts.identity import Principal
 from contracts.permissions import Permission
+from services.access.domain.buyer import Buyer, BuyerLevel, BuyerStatus
 from services.access.domain.party import (
     Address,
     Because,
-    Buyer,
-    BuyerLevel,
-    BuyerStatus,
     Factory,
     FactoryStatus,
+    Registrant,
     ShortText,
+    registration_of,
 )
 from services.access.queries import parties as queries
-from services.access.queries.parties import BuyerPage, DirectoryPage, FactoryPage
+from services.access.queries.parties import BuyerPage, DirectoryPage, FactoryPage, FactoryView
 from services.access.store.ledger import Ledger
 from services.access.store.parties import Buyers, Factories
 from services.access.usecases import parties as usecases
@@ -51,6 +51,7 @@ class NewFactory(msgspec.Struct, frozen=True, kw_only=True):
     lei: Code = ""
     tax_id: Code = ""
     owner_group: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    registration: Registrant | None = None
 
 
 class FactoryChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,14 +104,19 @@ class NewBuyer(msgspec.Struct, frozen=True, kw_only=True):
     name: ShortText
     lei: Code = ""
     level: BuyerLevel = BuyerLevel.PARTICIPANT
+    registration: Registrant | None = None
 
 
 @post("/factories", guards=[requires(Permission.FACTORY_REGISTER)])
-async def register_factory(principal: Injected[Principal], factories: Injected[Factories], data: NewFactory) -> Factory:
-    """Register a factory of this country."""
+async def register_factory(
+    principal: Injected[Principal], factories: Injected[Factories], programme_zone: Injected[ZoneInfo], data: NewFactory
+) -> FactoryView:
+    """Register a factory of this country, with who stood for it."""
     factory_id = data.id or str(uuid7())
     fields = msgspec.structs.asdict(data)
     fields |= {"id": factory_id, "original_id": data.original_id or factory_id, "country": principal.country}
+    registration, begun = registration_of(data.registration, because(principal, programme_zone, "", None))
+    fields |= {"registration": registration, "history": (begun,)}
     await factories.register(Factory(**fields), request=data)
     return await queries.read_factory(factories, factory_id, principal.scope())
 
@@ -139,7 +145,7 @@ async def list_directory(
 
 
 @get("/factories/{factory_id:str}", guards=[requires(Permission.FACTORY_READ)])
-async def read_factory(principal: Injected[Principal], factories: Injected[Factories], factory_id: str) -> Factory:
+async def read_factory(principal: Injected[Principal], factories: Injected[Factories], factory_id: str) -> FactoryView:
     """Read one factory."""
     return await queries.read_factory(factories, factory_id, principal.scope())
 
@@ -152,13 +158,13 @@ async def change_factory(
     programme_zone: Injected[ZoneInfo],
     factory_id: str,
     data: FactoryChange,
-) -> Factory:
+) -> FactoryView:
     """Note that a factory was renamed, moved, or that something else of it changed; its history tells.
 
     A group that it leaves sees nothing of it from the answer on at any gateway.
     """
     fields = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
-    why = _because(principal, programme_zone, fields.pop("reason"), fields.pop("on", None))
+    why = because(principal, programme_zone, fields.pop("reason"), fields.pop("on", None))
     changed = await usecases.change_factory(parties, grouping, factory_id, fields, why)
     return await queries.read_factory(parties.factories, changed.id, principal.scope())
 
@@ -170,17 +176,27 @@ async def move_factory(
     programme_zone: Injected[ZoneInfo],
     factory_id: str,
     data: NewFactoryStatus,
-) -> Factory:
+) -> FactoryView:
     """Note that a factory left the programme, was merged into another one, or came back."""
-    why = _because(principal, programme_zone, data.reason, data.on)
+    why = because(principal, programme_zone, data.reason, data.on)
     moved = await usecases.move_factory(parties, factory_id, data.status, why, merged_into=data.merged_into or "")
     return await queries.read_factory(parties.factories, moved.id, principal.scope())
 
 
 @post("/buyers", guards=[requires(Permission.BUYER_REGISTER)])
-async def register_buyer(principal: Injected[Principal], buyers: Injected[Buyers], data: NewBuyer) -> Buyer:
-    """Register a buyer."""
-    buyer = Buyer(id=data.id or str(uuid7()), name=data.name, lei=data.lei, level=data.level)
+async def register_buyer(
+    principal: Injected[Principal], buyers: Injected[Buyers], programme_zone: Injected[ZoneInfo], data: NewBuyer
+) -> Buyer:
+    """Register a buyer, with who stood for it."""
+    registration, begun = registration_of(data.registration, because(principal, programme_zone, "", None))
+    buyer = Buyer(
+        id=data.id or str(uuid7()),
+        name=data.name,
+        lei=data.lei,
+        level=data.level,
+        registration=registration,
+        history=(begun,),
+    )
     await buyers.register(buyer, request=data)
     return await buyers.get(buyer.id, principal.scope())
 
@@ -216,7 +232,7 @@ async def change_buyer(
 ) -> Buyer:
     """Note that a buyer is a partner now, was renamed, or has another LEI; its history tells."""
     fields = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
-    why = _because(principal, programme_zone, fields.pop("reason"), fields.pop("on", None))
+    why = because(principal, programme_zone, fields.pop("reason"), fields.pop("on", None))
     await parties.buyers.change(buyer_id, lambda buyer: buyer.changed(fields, why))
     return await queries.read_buyer(parties.buyers, ledger, buyer_id, principal.scope())
 
@@ -233,11 +249,11 @@ async def move_buyer(
 ) -> Buyer:
     """Close a buyer (or vendor or agent), which sees nothing from the answer on at any gateway; or open it again."""
     now = datetime.now(UTC)
-    why = _because(principal, programme_zone, data.reason, None)
+    why = because(principal, programme_zone, data.reason, None)
     return await usecases.move_buyer(parties, ledger, consent, principal, buyer_id, data.status, why, now=now)
 
 
-def _because(principal: Principal, zone: ZoneInfo, reason: str, on: date | None) -> Because:
+def because(principal: Principal, zone: ZoneInfo, reason: str, on: date | None) -> Because:
     """Who changes something now, why, and since when, by default today."""
     now = datetime.now(UTC)
     return Because(reason=reason, on=on or now.astimezone(zone).date(), by=principal.subject, at=now)

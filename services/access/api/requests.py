@@ -14,8 +14,8 @@ from contracts.identity import Principal
 from contracts.permissions import Permission, scope_for
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
 from services.access.domain.grant import Approval
-from services.access.domain.party import plain
 from services.access.domain.request import Acceptance, AccessRequest, Reason
+from services.access.domain.text import plain
 from services.access.queries import requests as queries
 from services.access.queries.requests import RequestPage, RequestView
 from services.access.store.ledger import Ledger
@@ -72,7 +72,7 @@ class NewAnswer(msgspec.Struct, frozen=True, kw_only=True):
     starts_on: date | None = None
     ends_on: date | None = None
     approved_by: Approval | None = None
-    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    reason: Reason | None = None
 
 
 class NewAnswers(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,6 +234,8 @@ async def _answered(
 ) -> AccessRequest:
     """Give the answer that was sent."""
     if data.decision == "refuse":
+        if data.reason is None:
+            raise Malformed("A refusal tells in reason why.")
         return await access_requests.refuse(principal, data.request_id, plain(data.reason, "reason"), now=now)
     if data.approved_by is None:
         raise Malformed("An acceptance names in approved_by who of the factory approved.")

@@ -27,7 +27,7 @@ from scim2_models import (
 )
 from uuid_utils.compat import uuid7
 
-from contracts.errors import Conflict, Malformed, Refusal
+from contracts.errors import Conflict, Malformed, NotFound, Refusal
 from contracts.identity import Principal
 from contracts.permissions import Permission
 from services.access.api import scim_resources as resources
@@ -35,7 +35,7 @@ from services.access.api.scim_resources import CONFIG, MOST_RESULTS, PROVIDER, T
 from services.access.domain.member import MemberView
 from services.access.store.members import UserNameTaken
 from services.access.usecases.members import Staff, VersionDiffers
-from services.runtime.http import Injected, requires
+from services.runtime.http import NOT_THERE, Injected, requires
 from services.runtime.unavailable import StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -239,7 +239,7 @@ def _refused(status: int, detail: str, kind: str | None = None) -> _Told:
 
 def _on_refusal(_: _Asked, refusal: Refusal) -> _Told:
     kind = {UserNameTaken: "uniqueness", Malformed: "invalidValue"}.get(type(refusal))
-    return _refused(refusal.status, str(refusal), kind)
+    return _refused(refusal.status, NOT_THERE if isinstance(refusal, NotFound) else str(refusal), kind)
 
 
 def _on_scim(_: _Asked, refusal: SCIMException) -> _Told:

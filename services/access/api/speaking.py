@@ -7,16 +7,16 @@ from litestar import Request
 from litestar.datastructures import State
 
 from contracts.errors import NotPermitted
-from contracts.identity import Principal, Role
+from contracts.identity import Principal
 from services.access.store.ledger import Ledger
 from services.runtime.http import Injected
 
 
 def own_buyer(principal: Principal) -> str:
-    """The buyer that the caller speaks for, whatever other roles the caller has; raises ``NotPermitted``."""
-    if Role.BUYER not in principal.roles or not principal.party_id:
+    """The buyer for which the caller was let in, and for which the gateway decided; raises ``NotPermitted``."""
+    if principal.buyer_id is None:
         raise NotPermitted("Only a buyer has this.")
-    return principal.party_id
+    return principal.buyer_id
 
 
 async def principal_of(request: Request[Any, Any, State], ledger: Injected[Ledger]) -> Principal:

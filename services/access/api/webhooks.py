@@ -50,8 +50,9 @@ async def register_webhook(
         url=data.url,
         types=data.types,
         scheme=data.scheme,
+        by=principal.subject,
     )
-    endpoint, is_new = await registering.register(asked, _own(principal), now=datetime.now(UTC))
+    endpoint, is_new = await registering.register(asked, now=datetime.now(UTC))
     return Response(queries.with_key(endpoint, is_shown=is_new), headers=_ONCE)
 
 
@@ -79,17 +80,21 @@ async def remove_webhook(principal: Injected[Principal], webhooks: Injected[Webh
 async def rotate_secret(
     principal: Injected[Principal], registering: Injected[Registering], webhook_id: str
 ) -> Response[WebhookWithKey]:
-    """Give an endpoint a new key, shown once; messages are signed by the present one as well for 24 hours."""
+    """Give an endpoint a new key, shown once; messages are signed by the one before as well for 24 hours."""
     endpoint = await registering.rotate(webhook_id, _own(principal), now=datetime.now(UTC))
     return Response(queries.with_key(endpoint, is_shown=True), headers=_ONCE)
 
 
 @post("/webhooks/{webhook_id:str}/enabling", guards=[requires(Permission.WEBHOOK_MANAGE)])
 async def enable_webhook(
-    principal: Injected[Principal], registering: Injected[Registering], webhook_id: str
+    principal: Injected[Principal],
+    webhooks: Injected[Webhooks],
+    registering: Injected[Registering],
+    webhook_id: str,
 ) -> WebhookView:
-    """Send to a disabled endpoint again, at first ``sync.needed``: what it missed says the changes feed."""
-    return queries.view(await registering.enable(webhook_id, _own(principal), now=datetime.now(UTC)), waiting=0)
+    """Send to a paused or disabled endpoint again, to the latter at first ``sync.needed``: read the changes feed."""
+    await registering.enable(webhook_id, _own(principal), now=datetime.now(UTC))
+    return await queries.read_webhook(webhooks, webhook_id, _own(principal))
 
 
 def _own(principal: Principal) -> Scope:

@@ -51,7 +51,7 @@ def checked_url(text: str, *, allows_loopback: bool) -> str:
         return str(url)
     if url.scheme != "https" or not (port == _HTTPS or port in _PORTS):
         raise AddressNotAllowed("An address begins with https:// and its port is 443 or above 1023.")
-    if _is_number(host) and not is_allowed(host):
+    if is_number(host) and not is_allowed(host):
         raise AddressNotAllowed("That is no public address.")
     return str(url)
 
@@ -71,7 +71,8 @@ def is_allowed(address: str, *, allows_loopback: bool = False) -> bool:
     return found.is_global and not is_special and not is_translated
 
 
-def _is_number(host: str) -> bool:
+def is_number(host: str) -> bool:
+    """Whether a host is an IP address rather than a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 
@@ -13,8 +13,6 @@ from contracts.sharing import AgreementProposedV1, AgreementSignedV1, AgreementT
 from contracts.vocabulary import ReportKind
 from services.access.domain.grant import Grant
 from services.access.domain.paper import Paper
-
-Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
 
 
 class Side(StrEnum):

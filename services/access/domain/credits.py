@@ -1,8 +1,9 @@
 """Credits: what buyers bought, spent and got back, and when a credit may be spent; all of it follows from the ledger.
 
 One credit opens one cycle of one factory: the assessment report, its improvement plan and its progress, of the kinds
-that the factory grants. A partner needs none. A country may run without participants: then nobody ever buys credits,
-every buyer is a partner, and nothing here has anything to say.
+that the factory grants. Progress is one view of the plan as it is now, which holds what both progress reports of the
+cycle would. A partner needs none. A country may run without participants: then nobody ever buys credits, every buyer is
+a partner, and nothing here has anything to say.
 
 What a credit costs is for finance to know: fees slide with the number of factories and differ by country and year, so
 an amount is kept as the invoice tells it and never worked out here.
@@ -19,15 +20,9 @@ import msgspec
 from contracts.access import EntryKind
 from contracts.errors import Conflict, Malformed, RuleBroken
 from contracts.visibility import EVERY_FACTORY, holds
-from services.access.domain.consent.facts import (
-    CreditsBought,
-    Entitlement,
-    EntitlementEnded,
-    EntitlementGiven,
-    Purchase,
-)
 from services.access.domain.consent.fold import Fold, Record
-from services.access.domain.party import plain
+from services.access.domain.consent.paid import CreditsBought, Entitlement, EntitlementEnded, EntitlementGiven, Purchase
+from services.access.domain.text import plain
 
 MOST_CREDITS: Final = 100_000
 """More in one purchase is a slip of the pen."""
@@ -67,6 +62,12 @@ class NothingToReturn(RuleBroken):
     """The entitlement cost no credit."""
 
     code = "nothing_to_return"
+
+
+class EndedWithoutReturn(RuleBroken):
+    """The entitlement ended before, and its credit was kept."""
+
+    code = "ended_without_return"
 
 
 class AlreadyRead(RuleBroken):
@@ -164,13 +165,20 @@ def paid_for(fold: Fold, wanted: Entitlement, today: date) -> Record | None:
 
 
 def ending(fold: Fold, entitlement_id: str, *, reason: str, is_returned: bool) -> EntitlementEnded | None:
-    """What ending an entitlement says; ``None`` when it has ended; raises ``NothingToReturn``."""
+    """What ending an entitlement says; ``None`` when it has ended as it is asked for.
+
+    Raises ``NothingToReturn``, and ``EndedWithoutReturn`` when it has ended and its credit did not come back.
+    """
     record = fold.record(entitlement_id, EntryKind.ENTITLEMENT_GIVEN)
-    if record is None or record.ended_epoch is not None:
+    if record is None:
         return None
     spent = entitlement_of(record).credits
     if is_returned and not spent:
         raise NothingToReturn("The entitlement cost no credit.")
+    if record.ended_epoch is not None:
+        if is_returned and not _end_of(fold, record.ended_epoch).credits:
+            raise EndedWithoutReturn("The entitlement ended before, and its credit was not returned.")
+        return None
     return EntitlementEnded(
         record_id=entitlement_id,
         buyer_id=record.buyer_id,
@@ -223,11 +231,18 @@ def _uses(fold: Fold, buyer_id: str | None) -> Iterator[Movement]:
             cycles=used.cycles,
         )
         yield spent
-        if record.ended_epoch is not None:
+        if record.ended_epoch is not None and (ended := _end_of(fold, record.ended_epoch)).credits:
             (entry,) = fold.after(record.ended_epoch - 1, limit=1)
-            if isinstance(entry.fact, EntitlementEnded) and entry.fact.credits:
-                told = {"epoch": entry.epoch, "at": entry.at, "by": entry.by, "credits": entry.fact.credits}
-                yield msgspec.structs.replace(spent, turn=Turn.RETURNED, reference=entry.fact.reason, **told)
+            told = {"epoch": entry.epoch, "at": entry.at, "by": entry.by, "credits": ended.credits}
+            yield msgspec.structs.replace(spent, turn=Turn.RETURNED, reference=ended.reason, **told)
+
+
+def _end_of(fold: Fold, epoch: int) -> EntitlementEnded:
+    """What an entry that ended an entitlement says; raises ``TypeError`` for another entry."""
+    (entry,) = fold.after(epoch - 1, limit=1)
+    if not isinstance(entry.fact, EntitlementEnded):
+        raise TypeError(f"{entry.fact.kind} ends no entitlement")
+    return entry.fact
 
 
 def _checked(purchase: Purchase) -> Purchase:

@@ -16,7 +16,7 @@ from contracts.identifiers import derived_id
 from contracts.identity import Role
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
 from services.access.domain.consent.facts import Disclosure
-from services.access.domain.party import plain
+from services.access.domain.text import plain
 
 MOST_DAYS: Final = 90
 """So many days ahead a disclosure ends at the latest; what is needed longer is decided again."""

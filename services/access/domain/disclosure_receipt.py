@@ -12,17 +12,18 @@ from typing import Final
 import msgspec
 
 from contracts.access import EntryKind
-from contracts.ledger import Disclosed, NotGenuine
+from contracts.ledger import NotGenuine
 from contracts.vocabulary import ReportKind
+from services.access.domain.consent.announced import COUNTRY
 from services.access.domain.disclosure import record_id
-from services.access.domain.receipt import Proof, proof_of, proven
+from services.access.domain.receipt import LANGUAGE, Proof, programme_of, proof_of, proven, told
 from services.access.domain.verification import Line
 
 SCHEMA_VERSION: Final = "star.disclosure-receipt.1"
 LAWFUL_BASIS: Final = "zero_tolerance_protocol"
-TOLD_TO_FACTORY: Final = frozenset({"disclosure_id", "reason", "requested_as", "confirmed_as"})
+TOLD_TO_FACTORY: Final = frozenset({COUNTRY, "disclosure_id", "reason", "requested_as", "confirmed_as"})
 """What of the sealed values the factory learns: no person, and not the reference of the case."""
-TOLD_TO_BUYER: Final = frozenset({"disclosure_id"})
+TOLD_TO_BUYER: Final = frozenset({COUNTRY, "disclosure_id"})
 """What of them a buyer learns: which disclosure it is; why, and who decided, it does not."""
 
 
@@ -46,7 +47,8 @@ class DisclosureReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """A receipt; ``record_id`` is the disclosure's id, and ``receipt_id`` changes with its state.
 
     Without ``cycles`` every cycle was disclosed; ``valid_from`` and ``valid_until`` are days in the programme's time
-    zone, both included. ``requested_as`` and ``confirmed_as`` are the roles of the two persons who decided.
+    zone, both included. ``requested_as`` and ``confirmed_as`` are the roles of the two persons of the programme, the
+    disclosing party, who decided; ``jurisdiction`` is its country as ISO 3166-1 alpha-2.
     """
 
     schema_version: str
@@ -55,6 +57,9 @@ class DisclosureReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     factory_id: str
     buyer_ids: tuple[str, ...]
     lawful_basis: str
+    disclosing_party_id: str
+    jurisdiction: str
+    language: str
     kinds: tuple[ReportKind, ...]
     cycles: tuple[int, ...]
     valid_from: date | None
@@ -72,8 +77,8 @@ def disclosure_receipt_of(lines: Sequence[Line]) -> DisclosureReceipt:
     made = {line.entry.grant_id: line for line in own if line.entry.kind is EntryKind.DISCLOSURE_MADE}
     if not made or lines[-1] is not own[-1]:
         raise NotGenuine("The proof does not hold a disclosure.")
-    first = next(iter(made.values()))
-    disclosure_id = _told(first, "disclosure_id")
+    first, country = next(iter(made.values())), told(lines[0], COUNTRY)
+    disclosure_id = told(first, "disclosure_id")
     for line in made.values():
         if line.entry.grant_id != record_id(disclosure_id, line.entry.buyer_id) or _content(line) != _content(first):
             raise NotGenuine("The proof holds more than one disclosure.")
@@ -86,13 +91,16 @@ def disclosure_receipt_of(lines: Sequence[Line]) -> DisclosureReceipt:
         factory_id=first.entry.factory_id,
         buyer_ids=tuple(line.entry.buyer_id for line in made.values()),
         lawful_basis=LAWFUL_BASIS,
+        disclosing_party_id=programme_of(country),
+        jurisdiction=country,
+        language=LANGUAGE,
         kinds=first.entry.kinds,
         cycles=first.entry.cycles,
         valid_from=first.entry.starts_on,
         valid_until=first.entry.ends_on,
-        reason=_told(first, "reason"),
-        requested_as=_told(first, "requested_as"),
-        confirmed_as=_told(first, "confirmed_as"),
+        reason=told(first, "reason"),
+        requested_as=told(first, "requested_as"),
+        confirmed_as=told(first, "confirmed_as"),
         events=tuple(_event(line) for line in own),
         proof=proof_of(lines),
     )
@@ -106,13 +114,13 @@ def claims_disclosure(content: bytes) -> bool:
         return False
 
 
-def verified_disclosure(content: bytes, *, anchor: str = "") -> DisclosureReceipt:
+def verified_disclosure(content: bytes, *, anchor: str = "", key: str = "") -> DisclosureReceipt:
     """Check the bytes of a receipt and read it; raises ``NotGenuine``.
 
-    What it cannot show: entries after its last one, such as a later end, and what was disclosed to a buyer whose entry
-    was left out. The ledger shows both.
+    What it cannot show: entries after its last one, such as a later end, what was disclosed to a buyer whose entry
+    was left out, and that its key was replaced. The ledger shows all; ``key`` is the one that is valid now.
     """
-    return proven(content, disclosure_receipt_of, anchor=anchor)
+    return proven(content, disclosure_receipt_of, anchor=anchor, key=key)
 
 
 def _demand_ends(own: Sequence[Line], made: dict[str, Line]) -> None:
@@ -137,11 +145,6 @@ def _content(line: Line) -> tuple[object, ...]:
     entry = line.entry
     told = {name: each.value for name, each in line.disclosed.items() if name != "by"}
     return (entry.factory_id, entry.kinds, entry.cycles, entry.starts_on, entry.ends_on, told)
-
-
-def _told(line: Line, name: str) -> str:
-    found: Disclosed | None = line.disclosed.get(name)
-    return found.value if found else ""
 
 
 def _event(line: Line) -> DisclosureEvent:

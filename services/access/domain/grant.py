@@ -7,6 +7,7 @@ import msgspec
 
 from contracts.errors import Malformed
 from contracts.vocabulary import ReportKind
+from services.access.domain.text import plain
 
 LONGEST_AHEAD_DAYS: Final = 3650
 """A grant may not begin, nor end, further away than this: a mistyped year is no consent."""
@@ -29,6 +30,10 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     role: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+    def plain(self) -> "Approval":
+        """The person as it is sealed for good; raises ``Malformed`` for a name or role that is no text."""
+        return Approval(name=plain(self.name, "name"), role=plain(self.role, "role") if self.role.strip() else "")
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):

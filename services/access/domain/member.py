@@ -8,7 +8,7 @@ import msgspec
 
 from contracts.access import member_key
 from contracts.errors import Malformed, RuleBroken
-from services.access.domain.party import plain
+from services.access.domain.text import plain
 
 MOST_MEMBERS: Final = 5_000
 """So many members of its staff a buyer may keep here."""

@@ -14,14 +14,14 @@ import msgspec
 
 from contracts.access import EntryKind
 from contracts.vocabulary import ReportKind
+from services.access.domain.consent.agreed import SharingResumed, SharingSuspended
 from services.access.domain.consent.entry import Entry
 from services.access.domain.consent.facts import (
     Disclosure,
     DisclosureEnded,
     DisclosureMade,
     GrantGiven,
-    SharingResumed,
-    SharingSuspended,
+    GrantRevoked,
 )
 from services.access.domain.consent.fold import Fold
 from services.access.domain.request import REMINDERS, AccessRequest, Status
@@ -35,6 +35,8 @@ class NoticeKind(StrEnum):
     DISCLOSURE_ENDED = "disclosure_ended"
     CONSENT_RECORDED = "consent_recorded"
     """A consent that it gave on paper was put on the ledger by the programme."""
+    WITHDRAWAL_RECORDED = "withdrawal_recorded"
+    """So was the withdrawal of a consent, which it signed on paper."""
     SHARING_SUSPENDED = "sharing_suspended"
     SHARING_RESUMED = "sharing_resumed"
     ACCESS_REQUESTED = "access_requested"
@@ -123,10 +125,8 @@ def _notice_of(entry: Entry, fold: Fold) -> Notice | None:
             if record is None or not isinstance(record.fact, DisclosureMade):
                 return None
             return _of_disclosure(entry, NoticeKind.DISCLOSURE_ENDED, record.fact.disclosure)
-        case GrantGiven(grant=grant) if grant.document_sha256:
-            names = ("factory_id", "buyer_id", "kinds", "starts_on", "ends_on")
-            told = {name: getattr(grant, name) for name in names}
-            return _notice(entry, NoticeKind.CONSENT_RECORDED, record_id=grant.id, **told)
+        case GrantGiven() | GrantRevoked() as fact:
+            return _of_paper(entry, fact, fold)
         case SharingSuspended() | SharingResumed() as fact:
             is_suspended = isinstance(fact, SharingSuspended)
             kind = NoticeKind.SHARING_SUSPENDED if is_suspended else NoticeKind.SHARING_RESUMED
@@ -134,6 +134,19 @@ def _notice_of(entry: Entry, fold: Fold) -> Notice | None:
             return _notice(entry, kind, record_id=fact.record_id, **about)
         case _:
             return None
+
+
+def _of_paper(entry: Entry, fact: GrantGiven | GrantRevoked, fold: Fold) -> Notice | None:
+    """What the programme recorded from a paper; what a factory said itself it is not told."""
+    if isinstance(fact, GrantGiven):
+        kind, record_id, sha256 = NoticeKind.CONSENT_RECORDED, fact.grant.id, fact.grant.document_sha256
+    else:
+        kind, record_id, sha256 = NoticeKind.WITHDRAWAL_RECORDED, fact.record_id, fact.document_sha256
+    record = fold.record(record_id)
+    if record is None or not sha256:
+        return None
+    names = ("factory_id", "buyer_id", "kinds", "starts_on", "ends_on")
+    return _notice(entry, kind, record_id=record.id, **{name: getattr(record.grant, name) for name in names})
 
 
 def _of_disclosure(entry: Entry, kind: NoticeKind, disclosure: Disclosure) -> Notice:

@@ -7,7 +7,9 @@ from typing import Final
 import msgspec
 
 from contracts.errors import Malformed
-from services.access.domain.party import Buyer, plain
+from services.access.domain.buyer import Buyer
+from services.access.domain.party import Change, Registration
+from services.access.domain.text import plain
 
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 
@@ -26,13 +28,18 @@ GRANTEES: Final = frozenset({OrganisationKind.VENDOR, OrganisationKind.AGENT})
 
 
 class Organisation(msgspec.Struct, frozen=True, kw_only=True):
-    """A party that is neither factory nor buyer; ``country`` is where its headquarters are (ISO 3166-1 alpha-2)."""
+    """A party that is neither factory nor buyer; ``country`` is where its headquarters are (ISO 3166-1 alpha-2).
+
+    ``registration`` and ``history``, which is what was changed, oldest first, are for itself and the programme.
+    """
 
     id: str
     kind: OrganisationKind
     name: str
     country: str = ""
     lei: str = ""
+    registration: Registration | None = None
+    history: tuple[Change, ...] = ()
 
     def registered(self) -> "Organisation":
         """The organisation as it is kept; raises ``Malformed`` for what cannot be right."""

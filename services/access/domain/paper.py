@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -14,6 +14,7 @@ HEAD_BYTES: Final = 8
 
 PDF: Final = "application/pdf"
 EXTENSIONS: Final[Mapping[str, str]] = {PDF: "pdf", "image/jpeg": "jpg", "image/png": "png"}
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
 _MARKS: Final = ((b"%PDF-", PDF), (b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 
 

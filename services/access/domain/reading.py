@@ -21,6 +21,8 @@ _HEAD: Final = b"star.read-log-head.1\n"
 class LoggedRead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A read as it stands in the log of its factory, with the ``purposes`` of the grants that it rests on.
 
+    One of a manufacturing group tells its ``group_id`` and an empty ``buyer_id``.
+
     NOTE: the hash covers every field by its name. A new field needs a default, which is left out of the content.
     """
 
@@ -38,6 +40,7 @@ class LoggedRead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     grounds: tuple[str, ...]
     purposes: tuple[str, ...]
     trace_id: str
+    group_id: str = ""
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

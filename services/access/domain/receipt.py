@@ -1,11 +1,25 @@
 """Receipts of consent that prove themselves offline, in the shape of ISO/IEC TS 27560 records and receipts.
 
 How the terms of TS 27560 map: it speaks of a person (the PII principal) who consents towards a PII controller. Here the
-consenting party is a factory, a legal person: ``pii_principal_id`` is the factory's id. The programme is the controller
-that holds the reports, the buyer is the recipient, ``pii_information`` are the kinds of report, and the lawful basis
-is consent. Events are the approval and, once there was one, the withdrawal; ``valid_from`` and ``valid_until`` are days
-in the programme's time zone, both included, none without an end. ``proof`` is ours: the signed entries of the ledger
-with every announcement of a key before them.
+consenting party is a factory, a legal person.
+
+- header: ``schema_version``, ``record_id`` (the grant), ``pii_principal_id`` (the factory), and ``receipt_id``.
+- ``privacy_notice``: the version of the programme's terms that the factory had accepted when it approved, with the
+  digest of their text; none when it had accepted none. ``language`` is that of the words that STAR puts in; the purpose
+  is in those of whoever wrote it.
+- each of ``purposes``: the lawful basis is consent, ``pii_information`` are the kinds of report, ``pii_controllers`` is
+  the programme of the country, ``recipient_third_parties`` the buyer, vendor or agent, ``collection_method`` how the
+  consent was collected, ``jurisdiction`` the country, ``retention_period`` how long the recipient may read and how long
+  the consent is kept, ``withdrawal_method`` how to say stop.
+- ``party_identification``: id, role and type of each party.
+- ``events``: the approval and, once there was one, the withdrawal. The validity duration is ``valid_from`` to
+  ``valid_until``, days in the programme's time zone, both included, none without an end.
+- ``proof`` is ours: the signed entries of the ledger with every announcement of a key before them.
+
+Absent, because the ledger does not know it: names, addresses and contacts of the parties (the register of parties has
+them), where the disks stand (storage and processing locations), codes of conduct, impact assessments and authorities.
+Absent, because it does not apply to reports on a company: optional, sensitive and special categories of personal data,
+and the rights of a data subject.
 
 Everything outside of ``proof`` follows from it, and the bytes are canonical JSON (RFC 8785): a receipt is checked by
 making it again from its proof and comparing every byte.
@@ -21,11 +35,29 @@ import rfc8785
 from contracts.access import ConsentEntry, EntryKind
 from contracts.ledger import Chain, NotGenuine, check_disclosed
 from contracts.vocabulary import ReportKind
-from services.access.domain.consent.facts import PURPOSE
+from services.access.domain.consent.announced import COUNTRY
+from services.access.domain.consent.facts import PURPOSE, TERMS_SHA256, TERMS_VERSION
 from services.access.domain.verification import Line, canonical
 
 R = TypeVar("R")
 SCHEMA_VERSION: Final = "ISO/IEC TS 27560:2023; star.consent-receipt.1"
+LANGUAGE: Final = "en"
+RETENTION: Final = (
+    "The recipient may read until valid_until or a withdrawal, whichever is first; the consent is kept on the ledger."
+)
+TOLD_TO_BUYER: Final = frozenset({PURPOSE, COUNTRY, TERMS_VERSION, TERMS_SHA256})
+"""What of the sealed values the receipt of the recipient tells: no person and no paper."""
+TOLD_TO_FACTORY: Final = TOLD_TO_BUYER | {
+    "agreement_id",
+    "request_id",
+    "document_sha256",
+    "approver_name",
+    "approver_role",
+    "withdrawer_name",
+    "withdrawer_role",
+    "reason",
+}
+"""What that of the factory tells: its own people and papers, and not who of another party wrote the entry."""
 
 
 class Information(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,14 +67,30 @@ class Information(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Purpose(msgspec.Struct, frozen=True, kw_only=True):
-    """What for, on which basis, which data, who holds it, who receives it and how the consent is withdrawn."""
+    """What for, on which basis, which data, who holds it, who receives it and how the consent is withdrawn.
+
+    ``collection_method`` is ``portal`` or ``signed paper``, the latter with the SHA-256 (hex) of its scan where the
+    reader may know it; ``jurisdiction`` is the country as ISO 3166-1 alpha-2.
+    """
 
     purpose: str
     lawful_basis: str
     pii_information: tuple[Information, ...]
     pii_controllers: tuple[str, ...]
+    collection_method: str
+    collection_document_sha256: str
+    retention_period: str
+    service: str
+    jurisdiction: str
     recipient_third_parties: tuple[str, ...]
     withdrawal_method: str
+
+
+class PrivacyNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """The terms that the consenting party had accepted: their version, and the SHA-256 (hex) of their text."""
+
+    version: str
+    document_sha256: str
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +98,7 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
 
     party_id: str
     party_role: str
+    party_type: str
 
 
 class ConsentEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +134,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     record_id: str
     receipt_id: str
     pii_principal_id: str
+    privacy_notice: PrivacyNotice | None
+    language: str
     purposes: tuple[Purpose, ...]
     party_identification: tuple[Party, ...]
     events: tuple[ConsentEvent, ...]
@@ -105,19 +156,16 @@ def receipt_of(lines: Sequence[Line]) -> Receipt:
     given, *others = own
     if len(others) > 1 or any(not _ends(given, other) for other in others):
         raise NotGenuine("The proof holds more than one approval and its withdrawal.")
-    grant = given.entry
-    purpose = given.disclosed.get(PURPOSE)
+    grant, country = given.entry, told(lines[0], COUNTRY)
     return Receipt(
         schema_version=SCHEMA_VERSION,
         record_id=grant.grant_id,
         receipt_id=f"{grant.grant_id}.{lines[-1].entry.epoch}",
         pii_principal_id=grant.factory_id,
-        purposes=(_purpose(grant, purpose.value if purpose else ""),),
-        party_identification=(
-            Party(party_id=grant.factory_id, party_role="pii_principal"),
-            Party(party_id="programme", party_role="pii_controller"),
-            Party(party_id=grant.buyer_id, party_role="recipient"),
-        ),
+        privacy_notice=_notice(given),
+        language=LANGUAGE,
+        purposes=(_purpose(given, country),),
+        party_identification=_parties(grant, country),
         events=tuple(_event(line.entry, grant) for line in (given, *others)),
         proof=proof_of(lines),
     )
@@ -136,16 +184,17 @@ def proof_of(lines: Sequence[Line]) -> Proof:
     )
 
 
-def verified_receipt(content: bytes, *, anchor: str = "") -> Receipt:
+def verified_receipt(content: bytes, *, anchor: str = "", key: str = "") -> Receipt:
     """Check the bytes of a receipt and read it; raises ``NotGenuine``.
 
     What it cannot show: entries after its last one, such as a later withdrawal, and that a key was replaced by an
-    announcement that was left out. The ledger shows both.
+    announcement that was left out, so that who stole a replaced key could have made it. The ledger shows both; with
+    ``key``, the fingerprint of the key that is valid now, only what that key signed passes.
     """
-    return proven(content, receipt_of, anchor=anchor)
+    return proven(content, receipt_of, anchor=anchor, key=key)
 
 
-def proven(content: bytes, make: Callable[[Sequence[Line]], R], *, anchor: str = "") -> R:
+def proven(content: bytes, make: Callable[[Sequence[Line]], R], *, anchor: str = "", key: str = "") -> R:
     """Check the proof in the bytes of a receipt and make it again; raises ``NotGenuine`` unless the bytes are it."""
     try:
         claimed = msgspec.json.decode(content, type=_Claimed).proof
@@ -155,6 +204,11 @@ def proven(content: bytes, make: Callable[[Sequence[Line]], R], *, anchor: str =
     try:
         for line in claimed.entries:
             chain = chain.later(line.entry)
+            if line.entry.kind is not EntryKind.KEY_ANNOUNCED and key not in {"", line.entry.key_id}:
+                raise NotGenuine(
+                    f"Epoch {line.entry.epoch} is signed by the key {line.entry.key_id}, not by the one that is valid "
+                    "now: whether it was written before that key was replaced, only the ledger shows."
+                )
             check_disclosed(line.entry, line.disclosed)
         receipt = make(claimed.entries)
         is_exact = canonical(receipt) == content
@@ -172,15 +226,51 @@ def _ends(given: Line, other: Line) -> bool:
     return other.entry.kind is EntryKind.GRANT_REVOKED and is_same
 
 
-def _purpose(grant: ConsentEntry, purpose: str) -> Purpose:
+def told(line: Line, name: str) -> str:
+    """What is shown of a sealed value beside an entry; empty when nothing is."""
+    found = line.disclosed.get(name)
+    return found.value if found else ""
+
+
+def programme_of(country: str) -> str:
+    """The id of the programme of a country, which is the controller."""
+    return f"{country}/programme" if country else "programme"
+
+
+def _notice(given: Line) -> PrivacyNotice | None:
+    version = told(given, TERMS_VERSION)
+    return PrivacyNotice(version=version, document_sha256=told(given, TERMS_SHA256)) if version else None
+
+
+def _parties(grant: ConsentEntry, country: str) -> tuple[Party, ...]:
+    return (
+        Party(party_id=grant.factory_id, party_role="pii_principal", party_type="factory"),
+        Party(party_id=programme_of(country), party_role="pii_controller", party_type="labour programme"),
+        Party(party_id=grant.buyer_id, party_role="recipient", party_type="buyer, vendor or agent"),
+    )
+
+
+def _purpose(given: Line, country: str) -> Purpose:
+    grant = given.entry
     return Purpose(
-        purpose=purpose,
+        purpose=told(given, PURPOSE),
         lawful_basis="consent",
         pii_information=tuple(Information(pii_type=kind) for kind in grant.kinds),
-        pii_controllers=("programme",),
+        pii_controllers=(programme_of(country),),
+        collection_method="signed paper" if "document_sha256" in grant.sealed else "portal",
+        collection_document_sha256=told(given, "document_sha256"),
+        retention_period=RETENTION,
+        service="STAR",
+        jurisdiction=country,
         recipient_third_parties=(grant.buyer_id,),
-        withdrawal_method=f"DELETE /api/v1/grants/{grant.grant_id}",
+        withdrawal_method=_withdrawal_method(grant),
     )
+
+
+def _withdrawal_method(grant: ConsentEntry) -> str:
+    """How the factory says stop: first the way in which it said yes."""
+    methods = [f"DELETE /api/v1/grants/{grant.grant_id}", "a signed paper that is handed to the programme"]
+    return " or ".join(reversed(methods) if "document_sha256" in grant.sealed else methods)
 
 
 def _event(entry: ConsentEntry, grant: ConsentEntry) -> ConsentEvent:

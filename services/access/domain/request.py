@@ -36,14 +36,30 @@ class Status(StrEnum):
     EXPIRED = "expired"
 
 
-NEXT: Final[Mapping[Status, frozenset[Status]]] = {
-    Status.PENDING: frozenset({Status.ACCEPTED, Status.REFUSED, Status.WITHDRAWN, Status.EXPIRED}),
-    Status.ACCEPTED: frozenset({Status.PENDING}),
-    Status.REFUSED: frozenset(),
-    Status.WITHDRAWN: frozenset(),
-    Status.EXPIRED: frozenset(),
+class Move(StrEnum):
+    """What can be done with a request."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+    WITHDRAW = "withdraw"
+    EXPIRE = "expire"
+    SETTLE = "settle"
+    """The grant of an acceptance is on the ledger."""
+    REOPEN = "reopen"
+    """The ledger refused the grant of an acceptance."""
+
+
+_WAITS: Final = frozenset({Status.PENDING})
+MOVES: Final[Mapping[Move, tuple[frozenset[Status], Status]]] = {
+    Move.ACCEPT: (_WAITS, Status.ACCEPTED),
+    Move.REFUSE: (_WAITS, Status.REFUSED),
+    Move.WITHDRAW: (_WAITS, Status.WITHDRAWN),
+    Move.EXPIRE: (_WAITS, Status.EXPIRED),
+    # Who wrote the grant may come after another one, for whom the ledger refused it.
+    Move.SETTLE: (_WAITS | {Status.ACCEPTED}, Status.ACCEPTED),
+    Move.REOPEN: (frozenset({Status.ACCEPTED}), Status.PENDING),
 }
-"""What may follow what; an acceptance goes back only when the ledger refused the grant that it was to give."""
+"""From where each move leads, and where to."""
 
 
 class RequestOver(RuleBroken):
@@ -68,13 +84,23 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """How a request ended: by whom (a subject) and when; an ``acceptance`` with the day on which it was given."""
+    """How a request ended: by whom (a subject) and when; an ``acceptance`` with the day on which it was given.
+
+    It may have been given on a signed paper (its SHA-256 in hex), or by the manufacturing group ``group_id``.
+    """
 
     by: str
     at: datetime
     reason: str = ""
     acceptance: Acceptance | None = None
     on: date | None = None
+    group_id: str = ""
+    document_sha256: str = ""
+
+    def says_the_same(self, other: "Answer | None") -> bool:
+        """Whether another answer says the same on the same paper, whoever gave it and when."""
+        names = ("reason", "acceptance", "document_sha256")
+        return other is not None and all(getattr(self, name) == getattr(other, name) for name in names)
 
 
 class AccessRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -132,55 +158,60 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         """What became of the request: one that nobody answered in time is over, noted or not."""
         return Status.EXPIRED if self.status is Status.PENDING and now >= self.expires_at else self.status
 
-    def accepted(self, acceptance: Acceptance, *, by: str, now: datetime, today: date) -> "AccessRequest":
+    def accepted(self, answer: Answer) -> "AccessRequest":
         """The request with the factory's acceptance; the same again changes nothing.
 
         Raises ``RequestOver``, ``WiderThanAsked`` and ``Malformed``.
         """
-        if self.status is Status.ACCEPTED and self.answer and self.answer.acceptance == acceptance:
+        if self.status is Status.ACCEPTED and answer.says_the_same(self.answer):
             return self
-        done = self._moved(Status.ACCEPTED, now, answer=Answer(by=by, at=now, acceptance=acceptance, on=today))
-        done.grant().checked(today)
+        done = self._moved(Move.ACCEPT, self.status_at(answer.at), answer=answer)
+        done.grant().checked(answer.on or answer.at.date())
         return done
 
-    def refused(self, reason: str, *, by: str, now: datetime) -> tuple["AccessRequest", tuple[Event, ...]]:
+    def refused(self, answer: Answer) -> tuple["AccessRequest", tuple[Event, ...]]:
         """The request with the factory's refusal; the same again changes nothing; raises ``RequestOver``."""
-        if self.status is Status.REFUSED and self.answer and self.answer.reason == reason:
+        if self.status is Status.REFUSED and answer.says_the_same(self.answer):
             return self, ()
-        answer = Answer(by=by, at=now, reason=reason)
-        return self._moved(Status.REFUSED, now, answer=answer, slot=None), (self._answered(grant_id=""),)
+        done = self._moved(Move.REFUSE, self.status_at(answer.at), answer=answer, slot=None)
+        return done, (self._answered(grant_id=""),)
 
     def withdrawn(self, *, by: str, now: datetime) -> tuple["AccessRequest", tuple[Event, ...]]:
         """The request, no longer asked; again changes nothing; raises ``RequestOver``."""
         if self.status is Status.WITHDRAWN:
             return self, ()
-        done = self._moved(Status.WITHDRAWN, now, answer=Answer(by=by, at=now), slot=None)
+        done = self._moved(Move.WITHDRAW, self.status_at(now), answer=Answer(by=by, at=now), slot=None)
         event = AccessRequestWithdrawnV1(request_id=self.id, factory_id=self.factory_id, buyer_id=self.buyer_id)
         return done, (event,)
 
-    def settled(self) -> tuple["AccessRequest", tuple[Event, ...]]:
-        """The accepted request once its grant is on the ledger, which is told once."""
+    def settled(self, answer: Answer | None) -> tuple["AccessRequest", tuple[Event, ...]]:
+        """The request once the grant of this acceptance is on the ledger, told once; raises ``RequestOver``."""
         if self.is_settled:
             return self, ()
-        done = msgspec.structs.replace(self, status=Status.ACCEPTED, is_settled=True, slot=None)
+        done = self._moved(Move.SETTLE, self.status, answer=answer, is_settled=True, slot=None)
         return done, (self._answered(grant_id=self.grant_id),)
 
     def reopened(self) -> "AccessRequest":
-        """The request as before an acceptance whose grant the ledger refused; a settled one stays as it is."""
-        if self.status is not Status.ACCEPTED or self.is_settled:
-            return self
-        return msgspec.structs.replace(self, status=Status.PENDING, answer=None)
+        """The request as before an acceptance whose grant the ledger refused; again changes nothing.
 
-    def swept(self, now: datetime) -> tuple["AccessRequest", tuple[Event, ...]]:
-        """The request with what time brought: its end, or the reminder that is due; of several the last."""
+        A settled one stays as it is. Raises ``RequestOver``.
+        """
+        if self.is_settled or self.status is Status.PENDING:
+            return self
+        return self._moved(Move.REOPEN, self.status, answer=None)
+
+    def swept(self, now: datetime, *, is_idle: bool = False) -> tuple["AccessRequest", tuple[Event, ...]]:
+        """The request with what time brought: its end, or the reminder that is due; of several the last.
+
+        Of an idle one, whose factory or buyer does not take part just now, nobody is reminded.
+        """
         told = {"request_id": self.id, "factory_id": self.factory_id, "buyer_id": self.buyer_id}
         if self.status is not Status.PENDING:
             return self, ()
         if now >= self.expires_at:
-            ended = msgspec.structs.replace(self, status=Status.EXPIRED, slot=None)
-            return ended, (AccessRequestExpiredV1(**told),)
+            return self._moved(Move.EXPIRE, self.status, slot=None), (AccessRequestExpiredV1(**told),)
         due = sum(now >= self.asked_at + after for after in REMINDERS)
-        if due <= self.reminders:
+        if is_idle or due <= self.reminders:
             return self, ()
         event = AccessRequestRemindedV1(reminder=due, expires_at=self.expires_at.isoformat(), **told)
         return msgspec.structs.replace(self, reminders=due), (event,)
@@ -209,13 +240,15 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
             purpose=self.purpose,
             approved_by=accepted.approved_by,
             request_id=self.id,
+            document_sha256=self.answer.document_sha256,
         )
 
-    def _moved(self, status: Status, now: datetime, **changes: object) -> "AccessRequest":
-        present = self.status_at(now)
-        if status not in NEXT[present]:
+    def _moved(self, move: Move, present: Status, **changes: object) -> "AccessRequest":
+        """The request after a move from its present status; raises ``RequestOver`` when ``MOVES`` does not list it."""
+        before, after = MOVES[move]
+        if present not in before:
             raise RequestOver(f"The request is {present}.")
-        return msgspec.structs.replace(self, status=status, **changes)
+        return msgspec.structs.replace(self, status=after, **changes)
 
     def _answered(self, *, grant_id: str) -> Event:
         return AccessRequestAnsweredV1(

@@ -20,7 +20,7 @@ class SharedDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A document that buyers may see who have the right to: what is known of it outside its own service.
 
     ``first`` is the number of its first change and ``last`` that of the latest; ``epoch`` and ``day`` tell where the
-    ledger was when it was there first.
+    ledger was when it was there first, which may be long before the change was heard of.
     """
 
     kind: ReportKind
@@ -64,17 +64,12 @@ class Piece(msgspec.Struct, frozen=True):
 
     def shows(self, document: SharedDocument) -> bool:
         """Whether the buyer sees documents of this kind and cycle here."""
-        return shows(self.seen, document.kind, document.cycle)
+        cycles = self.seen.get(document.kind, frozenset())
+        return cycles is None or document.cycle in cycles
 
     def has(self, document: SharedDocument) -> bool:
         """Whether the document was there before this was over."""
         return document.epoch <= self.last_epoch and document.day <= self.last_day
-
-
-def shows(found: Mapping[ReportKind, Cycles], kind: ReportKind, cycle: int | None) -> bool:
-    """Whether what is seen of a factory covers a kind and cycle; ``None`` are all cycles."""
-    cycles = found.get(kind, frozenset())
-    return cycles is None or (cycle is not None and cycle in cycles)
 
 
 class Sight:
@@ -92,6 +87,7 @@ class Sight:
         self._entries = entries
         self._until = (until.epoch, self._real(until.epoch, until.day))
         begins = since or until
+        self._heard = begins.change
         self._since = (begins.epoch, min(self._real(begins.epoch, begins.day), self._until[1]))
         self._about: dict[str, list[int]] = {}
         for number, entry in enumerate(entries):
@@ -101,7 +97,7 @@ class Sight:
     def pieces(self, factory_id: str) -> list[Piece]:
         """The stretches of what the buyer sees of a factory, at least one, oldest first."""
         if factory_id not in self._pieces:
-            self._pieces[factory_id] = list(self._cut(factory_id))
+            self._pieces[factory_id] = list(self._cut(factory_id, self._since))
         return self._pieces[factory_id]
 
     @property
@@ -118,8 +114,12 @@ class Sight:
         return all(piece.shows(document) for piece in self.pieces(document.factory_id))
 
     def was_ever_seen(self, document: SharedDocument) -> bool:
-        """Whether it was there, and seen, at any time."""
-        return any(piece.shows(document) and piece.has(document) for piece in self.pieces(document.factory_id))
+        """Whether it was there, and seen, at any time; before the beginning too when it was only heard of since."""
+        pieces: Iterable[Piece] = self.pieces(document.factory_id)
+        if document.first > self._heard:
+            epoch = min(document.epoch, self._since[0])
+            pieces = self._cut(document.factory_id, (epoch, min(self._real(epoch, document.day), self._since[1])))
+        return any(piece.shows(document) and piece.has(document) for piece in pieces)
 
     def _real(self, epoch: int, day: date) -> date:
         """The day, moved into those on which the ledger was at this entry as far as the buyer is concerned."""
@@ -128,8 +128,8 @@ class Sight:
         latest = self._days[before + 1]
         return max(earliest, min(day, latest))
 
-    def _cut(self, factory_id: str) -> Iterator[Piece]:
-        since, until = self._since, self._until
+    def _cut(self, factory_id: str, since: tuple[int, date]) -> Iterator[Piece]:
+        until = self._until
         buyer = Buyer()
         epoch, day = since
         for number in sorted({*self._about.get(factory_id, ()), *self._about.get(EVERY_FACTORY, ())}):

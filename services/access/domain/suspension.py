@@ -3,7 +3,7 @@
 from contracts.access import EntryKind
 from contracts.errors import RuleBroken
 from services.access.domain.agreement import Agreement, Side
-from services.access.domain.consent.facts import SharingResumed, SharingSuspended
+from services.access.domain.consent.agreed import SharingResumed, SharingSuspended
 from services.access.domain.consent.fold import Fold
 
 

@@ -6,7 +6,7 @@ import msgspec
 import rfc8785
 
 from contracts.access import ConsentEntry
-from contracts.ledger import Chain, Disclosed, NotGenuine, check_disclosed
+from contracts.ledger import Chain, Disclosed, NotGenuine, check_disclosed, fingerprint
 from services.access.domain.consent.entry import Entry, disclosed, followed
 
 
@@ -30,11 +30,14 @@ def canonical(content: object) -> bytes:
     return rfc8785.dumps(msgspec.to_builtins(content))
 
 
-def verified_ledger(lines: Iterable[bytes], *, anchor: str = "", noted: Mapping[int, str] | None = None) -> Chain:
+def verified_ledger(
+    lines: Iterable[bytes], *, anchor: str = "", key: str = "", noted: Mapping[int, str] | None = None
+) -> Chain:
     """Check the lines of an exported ledger, in constant memory, and tell where they end; raises ``NotGenuine``.
 
-    An end that was cut off leaves a shorter ledger that is whole in itself: only ``noted``, hashes by epoch from a
-    receipt or an earlier check, shows that entries are missing.
+    An end that was cut off leaves a shorter ledger that is whole in itself, which who holds a replaced key could also
+    continue from before its replacement. ``noted``, hashes by epoch from a receipt or an earlier check, shows that
+    entries are missing, and ``key``, the fingerprint of the key that is valid now, that its announcement is.
     """
     chain, wanted = Chain(anchor), dict(noted or {})
     for line in lines:
@@ -45,6 +48,8 @@ def verified_ledger(lines: Iterable[bytes], *, anchor: str = "", noted: Mapping[
         raise NotGenuine("There is no entry at all.")
     if wanted:
         raise NotGenuine(f"The ledger ends at epoch {chain.epoch}, and epoch {max(wanted)} was noted: it was cut off.")
+    if key not in {"", fingerprint(chain.key)}:
+        raise NotGenuine(f"The ledger ends under the key {fingerprint(chain.key)}, not under {key}.")
     return chain
 
 

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -11,19 +11,30 @@ from typing import Final
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from contracts.errors import RuleBroken
+from contracts.visibility import Cycles
 from contracts.vocabulary import ReportKind
 from services.access.domain.sharing import Point, SharedDocument, Sight
 
 BOTH_KEYS_FOR: Final = timedelta(hours=24)
-"""For so long what was signed by the key before is signed by it as well."""
+"""For so long after a rotation messages are signed by the key before as well."""
+
+MOST_PREVIOUS_KEYS: Final = 4
+"""So many keys that were replaced sign beside the present one; another rotation has to wait."""
 
 DELAYS: Final = tuple(
     timedelta(seconds=seconds) for seconds in (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
 """How long to wait before each attempt: together a little more than three days."""
 
-LONGEST_WAIT: Final = timedelta(hours=24)
-"""A receiver that asks for a longer pause is asked again after this one."""
+TRIED_FOR: Final = timedelta(days=4)
+"""A message that failed for so long is not tried again, however few attempts the pauses have left it."""
+
+LONGEST_PAUSE: Final = timedelta(hours=24)
+"""A receiver that asks to be left alone for longer is asked again after this time."""
+
+
+_NO_CYCLE: Final[frozenset[int]] = frozenset()
 
 
 class Scheme(StrEnum):
@@ -74,8 +85,27 @@ class Key(msgspec.Struct, frozen=True):
         return Ed25519PrivateKey.from_private_bytes(base64.b64decode(self.seed))
 
 
+class TooManyWebhooks(RuleBroken):
+    """A buyer has as many endpoints as it may."""
+
+    code = "too_many_webhooks"
+
+
+class TooManyRotations(RuleBroken):
+    """As many keys as may were replaced within a day: dropping one might cut off what the receivers hold."""
+
+    code = "too_many_rotations"
+
+
+class PreviousKey(msgspec.Struct, frozen=True):
+    """A key that was replaced, and until when it signs beside the present one."""
+
+    key: Key
+    until: datetime
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a buyer wants its messages.
+    """Where a buyer wants its messages, as the subject ``registered_by`` has said.
 
     Everything up to ``since`` has become a message; what stands between it and ``until`` is just becoming one.
     """
@@ -86,25 +116,44 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     types: tuple[MessageType, ...]
     key: Key
     created_at: datetime
+    registered_by: str = ""
     since: Point
     until: Point | None = None
-    previous_key: Key | None = None
-    previous_until: datetime | None = None
+    previous: tuple[PreviousKey, ...] = ()
     is_enabled: bool = True
     disabled_at: datetime | None = None
     disabled_because: str = ""
     delivered_at: datetime | None = None
     failed_at: datetime | None = None
     failure: str = ""
+    paused_until: datetime | None = None
 
     def rotated(self, key: Key, *, now: datetime) -> "Endpoint":
-        """With another key; the present one goes on for a day beside it."""
-        until = now + BOTH_KEYS_FOR
-        return msgspec.structs.replace(self, key=key, previous_key=self.key, previous_until=until)
+        """With another key; the present one goes on for a day beside it, like every one before it.
+
+        So a rotation may be repeated when its answer was lost. Raises ``TooManyRotations``.
+        """
+        previous = tuple(each for each in self.previous if now < each.until)
+        if len(previous) == MOST_PREVIOUS_KEYS:
+            raise TooManyRotations(f"Rotate again after {previous[0].until.isoformat()}.")
+        previous = (*previous, PreviousKey(self.key, now + BOTH_KEYS_FOR))
+        return msgspec.structs.replace(self, key=key, previous=previous, paused_until=None)
+
+    def failed(self, why: str, *, now: datetime, pause: timedelta | None) -> "Endpoint":
+        """Noting that a message failed; left alone for as long as it asked for."""
+        fields: dict[str, object] = {"failed_at": now, "failure": why}
+        if pause is not None:
+            fields["paused_until"] = now + min(pause, LONGEST_PAUSE)
+        return msgspec.structs.replace(self, **fields)
+
+    def resumed(self) -> "Endpoint":
+        """No longer left alone."""
+        return msgspec.structs.replace(self, paused_until=None)
 
     def disabled(self, because: str, *, now: datetime) -> "Endpoint":
         """No longer sent anything, with the reason."""
-        return msgspec.structs.replace(self, is_enabled=False, disabled_at=now, disabled_because=because, until=None)
+        fields = {"is_enabled": False, "disabled_at": now, "disabled_because": because, "until": None}
+        return msgspec.structs.replace(self.resumed(), **fields)
 
     def enabled(self, since: Point) -> "Endpoint":
         """Sent what changes from here on."""
@@ -115,9 +164,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         """The headers of one attempt to send a message."""
         second = int(now.timestamp())
         content = f"{message_id}.{second}.".encode() + body
-        keys = [self.key]
-        if self.previous_key is not None and self.previous_until is not None and now < self.previous_until:
-            keys.append(self.previous_key)
+        keys = [self.key, *(each.key for each in self.previous if now < each.until)]
         return {
             "webhook-id": message_id,
             "webhook-timestamp": str(second),
@@ -126,17 +173,45 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a message is about, by its ids alone: a document, or all of a kind and cycle (every one without it)."""
+    """What a message is about, by its ids alone: a document, or all of a kind and cycle (every one without it).
+
+    ``remaining_cycles`` are what is still shared of a kind when not every cycle is any more.
+    """
 
     kind: ReportKind | None = None
     factory_id: str | None = None
     cycle: int | None = None
     document_id: str | None = None
     is_withdrawn: bool = False
+    remaining_cycles: tuple[int, ...] = ()
+
+
+class Truth(StrEnum):
+    """Whether what a message says is so: all of it, a part, or nothing."""
+
+    WHOLE = "whole"
+    PART = "part"
+    NONE = "none"
+
+
+def truth(about: Reference, seen: Mapping[ReportKind, Cycles]) -> Truth:
+    """Whether a message still says what is so, given what is seen of its factory now.
+
+    A part only can be true of a message about every cycle: who obeyed it would delete, or expect, too much.
+    """
+    cycles = seen.get(about.kind, _NO_CYCLE) if about.kind is not None else _NO_CYCLE
+    if about.cycle is not None:
+        is_shared = cycles is None or about.cycle in cycles
+        return Truth.WHOLE if is_shared is not about.is_withdrawn else Truth.NONE
+    if cycles is None:
+        return Truth.NONE if about.is_withdrawn else Truth.WHOLE
+    if about.is_withdrawn:
+        return Truth.WHOLE if cycles <= set(about.remaining_cycles) else Truth.PART
+    return Truth.PART if cycles else Truth.NONE
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """A message on its way to one endpoint; ``attempts`` have failed."""
+    """A message on its way to one endpoint; ``attempts`` have failed, the first ``failed_since``."""
 
     id: str
     endpoint_id: str
@@ -145,6 +220,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     due_at: datetime
     attempts: int = 0
+    failed_since: datetime | None = None
 
     @property
     def body(self) -> bytes:
@@ -152,17 +228,17 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
         data = msgspec.to_builtins(self.about)
         return msgspec.json.encode({"type": self.type, "timestamp": self.at, "data": data})
 
-    def again(self, *, now: datetime, jitter: float, asked_for: timedelta | None) -> "Outgoing | None":
-        """The next attempt, at the earliest when the receiver ``asked_for``; ``None`` when this was the last.
+    def again(self, *, now: datetime, jitter: float) -> "Outgoing | None":
+        """The next attempt; ``None`` when this was the last, or the message has failed for long enough.
 
         ``jitter`` is between 0 and 1 and makes the wait up to a tenth longer.
         """
         attempts = self.attempts + 1
-        if attempts == len(DELAYS):
+        failed_since = self.failed_since or now
+        if attempts == len(DELAYS) or now - failed_since >= TRIED_FOR:
             return None
-        wait = DELAYS[attempts] * (1 + jitter / 10)
-        due_at = now + max(wait, min(asked_for or timedelta(0), LONGEST_WAIT))
-        return msgspec.structs.replace(self, attempts=attempts, due_at=due_at)
+        due_at = now + DELAYS[attempts] * (1 + jitter / 10)
+        return msgspec.structs.replace(self, attempts=attempts, failed_since=failed_since, due_at=due_at)
 
 
 def about_document(document: SharedDocument) -> Reference:
@@ -180,18 +256,21 @@ def turns(sight: Sight) -> Iterator[tuple[MessageType, Reference]]:
     for factory_id in sorted(sight.factories):
         first, last = sight.pieces(factory_id)[0].seen, sight.pieces(factory_id)[-1].seen
         for kind in ReportKind:
-            before, after = _cycles(first.get(kind, frozenset())), _cycles(last.get(kind, frozenset()))
-            for cycle in sorted(after - before, key=str):
-                yield MessageType.SHARING_BEGAN, Reference(kind=kind, factory_id=factory_id, cycle=cycle)
-            for cycle in sorted(before - after, key=str):
-                yield (
-                    MessageType.SHARING_ENDED,
-                    Reference(kind=kind, factory_id=factory_id, cycle=cycle, is_withdrawn=True),
-                )
+            of = Reference(kind=kind, factory_id=factory_id)
+            before, after = first.get(kind, _NO_CYCLE), last.get(kind, _NO_CYCLE)
+            for cycle in _gained(before, after):
+                yield MessageType.SHARING_BEGAN, msgspec.structs.replace(of, cycle=cycle)
+            remaining = tuple(sorted(after)) if before is None and after is not None else ()
+            for cycle in _gained(after, before):
+                ended = msgspec.structs.replace(of, cycle=cycle, is_withdrawn=True, remaining_cycles=remaining)
+                yield MessageType.SHARING_ENDED, ended
 
 
-def _cycles(cycles: frozenset[int] | None) -> frozenset[int | None]:
-    return frozenset({None}) if cycles is None else frozenset(cycles)
+def _gained(before: Cycles, after: Cycles) -> list[int | None]:
+    """The cycles that came, ``None`` for every one."""
+    if before is None:
+        return []
+    return [None] if after is None else [*sorted(after - before)]
 
 
 def _text(content: bytes) -> str:

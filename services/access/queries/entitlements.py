@@ -1,5 +1,6 @@
 """What people see of what buyers have paid for: purchases, entitlements, and the statement of both."""
 
+import itertools
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -8,8 +9,8 @@ import msgspec
 from contracts.access import EntryKind
 from contracts.errors import NotFound
 from contracts.identity import Scope
-from services.access.domain.consent.facts import CreditsBought
 from services.access.domain.consent.fold import Record
+from services.access.domain.consent.paid import CreditsBought
 from services.access.domain.credits import Movement, Turn, entitlement_of, movements
 from services.access.store.ledger import Ledger, epoch_of
 from services.runtime.documents import Sort, cursor_of
@@ -122,19 +123,10 @@ async def read_statement(
 ) -> Statement:
     """Add up what happened to credits; raises ``NotFound`` for a buyer out of scope and ``InvalidCursor``."""
     buyer_id = asked.buyer_id or scope.buyer_id
-    if scope.buyer_id not in {None, buyer_id}:
+    if scope.factories is not None and (scope.buyer_id is None or scope.buyer_id != buyer_id):
         raise NotFound("There is no such buyer.")
-    opening = 0
-    lines: list[StatementLine] = []
-    for movement in movements(await ledger.current(), buyer_id):
-        day = movement.at.astimezone(zone).date()
-        if asked.until is not None and day > asked.until:
-            continue
-        balance = (lines[-1].balance if lines else opening) + movement.credits
-        if asked.since is not None and day < asked.since:
-            opening = balance
-        else:
-            lines.append(_line(movement, day, balance, scope))
+    opening, told = between(movements(await ledger.current(), buyer_id), asked, zone)
+    lines = [_line(movement, day, balance, scope) for movement, day, balance in told]
     behind = epoch_of(after, OLDEST_FIRST) if after else 0
     rest = [line for line in lines if line.epoch > behind]
     shown = rest[:limit]
@@ -145,6 +137,19 @@ async def read_statement(
         items=shown,
         next_cursor=cursor_of(place, OLDEST_FIRST) if place else None,
     )
+
+
+def between(moved: list[Movement], asked: Asked, zone: ZoneInfo) -> tuple[int, list[tuple[Movement, date, int]]]:
+    """The balance before the days that are asked for, and what happened on them, each with its day and balance.
+
+    The days decide and not the order on the ledger: where clocks differ, a later entry may tell an earlier day.
+    """
+    since, until = asked.since or date.min, asked.until or date.max
+    dated = [(movement, movement.at.astimezone(zone).date()) for movement in moved]
+    opening = sum(movement.credits for movement, day in dated if day < since)
+    inside = [(movement, day) for movement, day in dated if since <= day <= until]
+    balances = itertools.accumulate((movement.credits for movement, _ in inside), initial=opening)
+    return opening, [(*each, balance) for each, balance in zip(inside, list(balances)[1:], strict=True)]
 
 
 def view(record: Record) -> EntitlementView:
@@ -181,6 +186,6 @@ def _line(movement: Movement, day: date, balance: int, scope: Scope) -> Statemen
         date=day,
         balance=balance,
         cycle=movement.cycles[0] if movement.cycles else None,
-        person=movement.by if scope.buyer_id is None else "",
+        person=movement.by if scope.factories is None else "",
         **{name: getattr(movement, name) for name in names},
     )

@@ -7,10 +7,10 @@ import msgspec
 
 from contracts.identity import Scope
 from contracts.vocabulary import ReportKind
-from services.access.domain.consent.facts import PURPOSE
+from services.access.domain.consent.facts import GrantRevoked
 from services.access.domain.consent.fold import Record
 from services.access.domain.grant import Approval
-from services.access.domain.receipt import receipt_of
+from services.access.domain.receipt import TOLD_TO_BUYER, TOLD_TO_FACTORY, receipt_of
 from services.access.domain.verification import canonical, line_of
 from services.access.store.ledger import Ledger
 
@@ -18,8 +18,8 @@ from services.access.store.ledger import Ledger
 class GrantView(msgspec.Struct, frozen=True, kw_only=True):
     """A grant as its parties see it; ``epoch`` is its place on the consent ledger.
 
-    ``approved_by`` names a person and ``document_sha256`` the signed paper that it rests on: both are shown to the
-    factory and the programme only.
+    ``approved_by`` names a person and ``document_sha256`` the signed paper that it rests on, ``revoked_reason`` and
+    ``revoked_document_sha256`` why and on which paper it was withdrawn: the factory and the programme alone see these.
     """
 
     id: str
@@ -37,6 +37,8 @@ class GrantView(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     revoked_at: datetime | None
     revoked_epoch: int | None
+    revoked_reason: str
+    revoked_document_sha256: str
 
 
 class GrantPage(msgspec.Struct, frozen=True):
@@ -62,10 +64,12 @@ async def list_grants(
 async def read_receipt(ledger: Ledger, grant_id: str, scope: Scope) -> bytes:
     """The receipt of one grant as canonical JSON, the same bytes until it is revoked; raises ``NotFound``.
 
-    A buyer's receipt proves the same and names no person.
+    A factory's receipt names the factory's own people only, a buyer's proves the same and names no person.
     """
     record = await ledger.get(grant_id, scope)
-    names = None if scope.buyer_id is None else {PURPOSE}
+    names = None if scope.factories is None else TOLD_TO_FACTORY
+    if scope.buyer_id is not None:
+        names = TOLD_TO_BUYER
     fold = await ledger.current()
     return canonical(receipt_of([line_of(entry, names) for entry in fold.evidence(record)]))
 
@@ -78,7 +82,8 @@ async def export_ledger(ledger: Ledger) -> AsyncIterator[bytes]:
 
 def view(record: Record, scope: Scope) -> GrantView:
     """The grant as the scope's party sees it."""
-    grant = record.grant
+    grant, is_buyer = record.grant, scope.buyer_id is not None
+    revoked = record.ending if isinstance(record.ending, GrantRevoked) and not is_buyer else None
     return GrantView(
         id=grant.id,
         factory_id=grant.factory_id,
@@ -87,12 +92,14 @@ def view(record: Record, scope: Scope) -> GrantView:
         starts_on=grant.starts_on,
         ends_on=grant.ends_on,
         purpose=grant.purpose,
-        approved_by=grant.approved_by if scope.buyer_id is None else None,
+        approved_by=None if is_buyer else grant.approved_by,
         agreement_id=grant.agreement_id,
         request_id=grant.request_id,
-        document_sha256=grant.document_sha256 if scope.buyer_id is None else "",
+        document_sha256="" if is_buyer else grant.document_sha256,
         given_at=record.at,
         epoch=record.epoch,
         revoked_at=record.ended_at,
         revoked_epoch=record.ended_epoch,
+        revoked_reason=revoked.reason if revoked else "",
+        revoked_document_sha256=revoked.document_sha256 if revoked else "",
     )

@@ -2,18 +2,51 @@
 
 import msgspec
 
-from contracts.access import EntryKind
 from contracts.identity import Scope
+from services.access.domain.buyer import Buyer
+from services.access.domain.closing import status_of
 from services.access.domain.consent.fold import Fold
-from services.access.domain.party import Buyer, BuyerStatus, Factory, FactoryStatus, plain
+from services.access.domain.organisation import Organisation
+from services.access.domain.party import Address, Change, Factory, FactoryStatus, Registration
+from services.access.domain.text import plain
 from services.access.store.ledger import Ledger
 from services.access.store.parties import Buyers, Factories
+
+
+class FactoryView(msgspec.Struct, frozen=True, kw_only=True):
+    """A factory as people see it.
+
+    ``original_id`` is its id in the country's earlier system, ``industry`` an ISIC code with its section letter (C14),
+    ``owner_group`` the manufacturing group as it was told, ``group_id`` that group as a party, which may approve buyers
+    for the factory if ``owner_may_grant``. ``merged_into`` tells one step: that factory may have been merged as well.
+    ``former_names`` are those by which it is still found. ``registration`` and ``history``, which is what was
+    changed, oldest first, are for the factory and the programme.
+    """
+
+    id: str
+    original_id: str
+    name: str
+    country: str
+    industry: str
+    time_zone: str
+    address: Address
+    os_id: str
+    lei: str
+    tax_id: str
+    owner_group: str
+    group_id: str
+    owner_may_grant: bool
+    status: FactoryStatus
+    merged_into: str
+    former_names: tuple[str, ...]
+    registration: Registration | None
+    history: tuple[Change, ...]
 
 
 class FactoryPage(msgspec.Struct, frozen=True):
     """One page of factories and the cursor of the next."""
 
-    items: list[Factory]
+    items: list[FactoryView]
     next_cursor: str | None
 
 
@@ -24,7 +57,7 @@ class BuyerPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-async def read_factory(factories: Factories, factory_id: str, scope: Scope) -> Factory:
+async def read_factory(factories: Factories, factory_id: str, scope: Scope) -> FactoryView:
     """Read one factory; raises ``NotFound``."""
     return _shown(await factories.get(factory_id, scope), scope)
 
@@ -90,13 +123,29 @@ async def list_buyers(buyers: Buyers, ledger: Ledger, scope: Scope, *, limit: in
 
 
 def _told(buyer: Buyer, fold: Fold, scope: Scope) -> Buyer:
-    """The buyer with its status as the ledger tells it; who changed what, and why, is for the programme."""
-    is_closed = bool(fold.visible.buyer(buyer.id).standing[EntryKind.BUYER_CLOSED])
-    status = BuyerStatus.CLOSED if is_closed else BuyerStatus.ACTIVE
-    history = buyer.history if scope.factories is None and scope.buyer_id is None else ()
-    return msgspec.structs.replace(buyer, status=status, history=history)
+    """The buyer, its status as the ledger tells; who registered and changed it is for itself and the programme."""
+    is_own = _is_own(scope, buyer.id)
+    return msgspec.structs.replace(
+        buyer,
+        status=status_of(fold, buyer.id),
+        registration=buyer.registration if is_own else None,
+        history=buyer.history if is_own else (),
+    )
 
 
-def _shown(factory: Factory, scope: Scope) -> Factory:
+def shown_organisation(organisation: Organisation, scope: Scope) -> Organisation:
+    """The organisation; how it was registered, and who changed what, and why, is for itself and the programme."""
+    if _is_own(scope, organisation.id):
+        return organisation
+    return msgspec.structs.replace(organisation, registration=None, history=())
+
+
+def _is_own(scope: Scope, party_id: str) -> bool:
+    """Whether the scope is that of the programme, or of this buyer, vendor or agent itself."""
+    return scope.buyer_id == party_id if scope.buyer_id is not None else scope.factories is None
+
+
+def _shown(factory: Factory, scope: Scope) -> FactoryView:
     """A buyer learns who and where a factory is, not its tax id, nor who changed what and why."""
-    return factory if scope.buyer_id is None else msgspec.structs.replace(factory, tax_id="", history=())
+    view = FactoryView(**{name: getattr(factory, name) for name in FactoryView.__struct_fields__})
+    return view if scope.buyer_id is None else msgspec.structs.replace(view, tax_id="", registration=None, history=())

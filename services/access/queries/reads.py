@@ -7,6 +7,7 @@ import msgspec
 
 from contracts.errors import Malformed
 from contracts.identity import Scope
+from contracts.ledger import fingerprint
 from services.access.domain.consent.entry import followed
 from services.access.domain.read_export import line_of
 from services.access.domain.reading import Head
@@ -38,9 +39,12 @@ async def read_head(pages: ReadPages, factories: Factories, factory_id: str, sco
 
 
 async def export_log(pages: ReadPages, ledger: Ledger, scope: Scope, head: Head) -> AsyncIterator[bytes]:
-    """The log of a factory up to its head, a line each: the announced keys, the pages, the head."""
+    """The log of a factory up to its head, a line each: the keys up to that of the head, the pages, the head."""
     for entry in (await ledger.current()).announcements():
-        yield line_of(followed(entry))
+        announced = followed(entry)
+        yield line_of(announced)
+        if fingerprint(announced.public_key) == head.key_id:
+            break
     async for page in pages.pages(head.factory_id, scope, last=head.pages):
         yield line_of(page)
     yield line_of(head)

@@ -82,6 +82,8 @@ def view(request: AccessRequest, fold: Fold, *, now: datetime) -> RequestView:
 
 def _status(request: AccessRequest, fold: Fold, now: datetime) -> Status:
     """What became of a request: accepted is what the ledger holds a grant for, whatever a crash left in documents."""
+    if request.status not in {Status.PENDING, Status.ACCEPTED}:
+        return request.status
     if fold.record(request.grant_id) is not None:
         return Status.ACCEPTED
     return Status.PENDING if request.status is Status.ACCEPTED else request.status_at(now)

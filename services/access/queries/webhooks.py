@@ -10,19 +10,25 @@ from services.access.store.webhooks import Webhooks
 
 
 class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint and how it fares; ``waiting`` are the messages that it has not confirmed."""
+    """An endpoint and how it fares; ``waiting`` are the messages that it has not confirmed.
+
+    ``registered_by`` is the subject of the token with which it was registered, so that those of who leaves are known.
+    Until ``paused_until`` it is left alone, as it asked by ``Retry-After``.
+    """
 
     id: str
     url: str
     types: tuple[MessageType, ...]
     scheme: Scheme
     created_at: datetime
+    registered_by: str
     is_enabled: bool
     disabled_at: datetime | None
     disabled_because: str
     delivered_at: datetime | None
     failed_at: datetime | None
     failure: str
+    paused_until: datetime | None
     waiting: int
 
 

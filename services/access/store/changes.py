@@ -5,6 +5,7 @@ The latest change of every document is kept in memory, read back from the store 
 """
 
 import bisect
+import itertools
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Final
@@ -91,9 +92,13 @@ class Journal:
         for key in self._keys[bisect.bisect_right(self._keys, behind) :]:
             yield self._documents[key]
 
+    def changed_after(self, number: int) -> Iterator[SharedDocument]:
+        """The shared documents that changed behind the change of this number, the latest first."""
+        return itertools.takewhile(lambda each: each.last > number, reversed(self._documents.values()))
+
     def _take(self, kept: _Kept) -> None:
         key = key_of(kept.kind, kept.document_id)
-        present = self._documents.get(key)
+        present = self._documents.pop(key, None)  # what changed last comes last
         if present is None:
             bisect.insort(self._keys, key)
         self._documents[key] = SharedDocument(

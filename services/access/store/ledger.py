@@ -19,8 +19,9 @@ from contracts.access import EntryKind
 from contracts.errors import Conflict, NotFound, Refusal
 from contracts.identity import Scope
 from contracts.ledger import LedgerKey
+from services.access.domain.consent.announced import KeyAnnounced
 from services.access.domain.consent.entry import Entry
-from services.access.domain.consent.facts import Fact, KeyAnnounced
+from services.access.domain.consent.facts import Fact
 from services.access.domain.consent.fold import Fold, Record
 from services.runtime.aggregates import Aggregates, Found
 from services.runtime.documents import Documents, InvalidCursor, Sort, cursor_of, values_of
@@ -56,6 +57,7 @@ class Ledger:
     def __init__(self, documents: Documents, *, keys: Keys, source: str, relay: Relay) -> None:
         self._entries = Aggregates(documents.collection("ledger"), Entry, source=source, relay=relay)
         self._keys = keys
+        self._country = source.partition("/")[0]
         self._writing = asyncio.Lock()
         self._tell: Callable[[], None] = lambda: None
         self._fold = Fold(anchor=keys.anchor)
@@ -108,7 +110,8 @@ class Ledger:
             signing = self._keys.previous if fold.epoch else key
             if signing is None or fold.chain.key not in {"", signing.public} or key.id in fold.chain.announced:
                 raise KeyNotAnnounced("The consent ledger is signed by another key than the one given to access.")
-            await self._insert(fold, KeyAnnounced(public_key=key.public), by="access", at=at, key=signing)
+            announced = KeyAnnounced(public_key=key.public, country=self._country)
+            await self._insert(fold, announced, by="access", at=at, key=signing)
         raise Conflict("Too many others are writing the ledger; try again.")
 
     async def entries(self) -> AsyncIterator[Entry]:

@@ -55,9 +55,16 @@ class TermsRecords:
         found = await self._versions.find(sort=[("state.published_at", -1)], limit=1)
         return found.items[0] if found.items else None
 
-    async def publish(self, terms: Terms, *, request: object) -> None:
-        """Store a new version; raises ``Conflict`` when there is another text of that version."""
-        await self._versions.create(terms.version, terms, request=request)
+    async def find_versions(self, _: Scope, *, limit: int, after: str | None) -> Found[Terms]:
+        """Read one page of the versions, newest first; raises ``InvalidCursor``."""
+        return await self._versions.find(sort=[("state.published_at", -1)], limit=limit, after=after)
+
+    async def publish(self, terms: Terms) -> Terms:
+        """Store a new version, or the document of one that has none; raises ``Conflict`` when it has another text."""
+        text = {"version": terms.version, "document_sha256": terms.document_sha256}
+        if await self._versions.create(terms.version, terms, request=text):
+            return terms
+        return await self._versions.change(terms.version, lambda present: (present.with_document(terms.document), ()))
 
     async def get(self, acceptance_id: str, scope: Scope) -> TermsAcceptance:
         """Read an acceptance; raises ``NotFound`` for what is absent or another party's."""

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from contracts.errors import NotFound
+from contracts.errors import Conflict, NotFound
 from contracts.events import Event
 from contracts.identity import Scope
-from services.access.domain.party import Buyer, Factory, FactoryStatus
+from services.access.domain.buyer import Buyer
+from services.access.domain.party import Factory, FactoryStatus, OsIdTaken
 from services.runtime.aggregates import Aggregates, Found
-from services.runtime.documents import Documents, Index
+from services.runtime.documents import Documents, DuplicateKey, Index
 from services.runtime.relay import Relay
 
 PAGE: Final = 500
@@ -18,7 +19,12 @@ class Factories:
     """The factories of the programme."""
 
     def __init__(self, documents: Documents, *, source: str, relay: Relay) -> None:
-        indexes = (Index(("state.original_id",), unique=True), Index(("state.name",)), Index(("state.group_id",)))
+        indexes = (
+            Index(("state.original_id",), unique=True),
+            Index(("state.os_slot",), unique=True, sparse=True),
+            Index(("state.name",)),
+            Index(("state.group_id",)),
+        )
         self._factories = Aggregates(documents.collection("factories", indexes), Factory, source=source, relay=relay)
 
     async def get(self, factory_id: str, scope: Scope) -> Factory:
@@ -59,13 +65,22 @@ class Factories:
                 return found
 
     async def change(self, factory_id: str, decide: Callable[[Factory], tuple[Factory, Sequence[Event]]]) -> Factory:
-        """Store what a pure decision makes of a factory; raises its refusals."""
-        return await self._factories.change(factory_id, decide)
+        """Store what a pure decision makes of a factory; raises its refusals and ``OsIdTaken``."""
+        try:
+            return await self._factories.change(factory_id, decide)
+        except DuplicateKey:
+            raise OsIdTaken("Another factory of the programme has this OS Hub id.") from None
 
     async def register(self, factory: Factory, *, request: object) -> None:
-        """Store a new factory with its event; raises ``Conflict`` when its id or original id is taken."""
+        """Store a new factory with its event; raises ``OsIdTaken``, and ``Conflict`` for a taken id or original id."""
         kept, event = factory.registered()
-        await self._factories.create(factory.id, kept, (event,), request=request)
+        try:
+            await self._factories.create(factory.id, kept, (event,), request=request)
+        except Conflict:
+            holders = await self._factories.find({"state.os_slot": kept.os_slot}, limit=1) if kept.os_slot else None
+            if holders is not None and any(each.id != factory.id for each in holders.items):
+                raise OsIdTaken("Another factory of the programme has this OS Hub id.") from None
+            raise
 
 
 class Buyers:

@@ -6,6 +6,8 @@ factory, so that a batch that comes again is found to be there.
 """
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import Final
@@ -34,6 +36,8 @@ from services.runtime.documents import (
 APPEND_ATTEMPTS: Final = 50
 PAGES: Final = 100
 """How many pages are read at a time."""
+LOOK_AGAIN_S: Final = 1.0
+"""For how long a process that goes on writing believes that its key was not replaced."""
 
 NEWEST_FIRST: Final[Sort] = (("recorded_ms", -1),)
 _SHOWN: Final[Sort] = (("recorded_ms", -1), ("_id", -1), ("number", -1))
@@ -69,6 +73,7 @@ class ReadPages:
         self._ledger = ledger
         self._keys = keys
         self._tails: dict[str, Tail] = {}
+        self._looked_s = -math.inf
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def append(self, factory_id: str, batch: str, reads: tuple[LoggedRead, ...], *, at: datetime) -> None:
@@ -106,8 +111,9 @@ class ReadPages:
         """Tell how far the log of a factory goes; raises ``NotFound`` out of scope, and ``KeyNotAnnounced``."""
         if scope.buyer_id is not None or not scope.covers(factory_id):
             raise NotFound("There is no such factory.")
-        key = await self._key("", at)
-        return head_of(await self._stored(factory_id), told_at=at).signed(key)
+        tail = await self._stored(factory_id)
+        # After the tail: the key that signed there is this one, or was replaced by it.
+        return head_of(tail, told_at=at).signed(await self._key("", at))
 
     async def pages(self, factory_id: str, scope: Scope, *, last: int) -> AsyncIterator[Page]:
         """Every page of a factory in scope in order, up to the number ``last``."""
@@ -139,12 +145,17 @@ class ReadPages:
         return tail_of(_page(found[0])) if found else Tail(factory_id)
 
     async def _key(self, used: str, at: datetime) -> LedgerKey:
-        """The key of this process, which may follow the one that was used last; raises ``KeyNotAnnounced``."""
+        """The key of this process, which may follow the one that was used last; raises ``KeyNotAnnounced``.
+
+        A key that was replaced meanwhile is found out within ``LOOK_AGAIN_S``, wherever this process wrote last.
+        """
         key = self._keys.current
         if key is None:
             raise KeyNotAnnounced("Access was started without the key of the consent ledger.")
-        if used != key.id:
+        now_s = time.monotonic()
+        if used != key.id or now_s - self._looked_s >= LOOK_AGAIN_S:
             await self._ledger.announce_key(at=at)
+            self._looked_s = now_s
         return key
 
 
@@ -188,7 +199,7 @@ def _document(page: Page) -> Document:
         "factory_id": page.factory_id,
         "batch": page.batch,
         "recorded_ms": _ms(page.recorded_at),
-        "buyers": sorted({read.buyer_id for read in page.reads}),
+        "buyers": sorted({read.buyer_id for read in page.reads} - {""}),
         # As one text, which is what was hashed: nothing looks inside, and a document's parts take time to check.
         "page": spelt(page).decode(),
     }

@@ -12,7 +12,7 @@ import msgspec
 
 from contracts.errors import Conflict, NotFound
 from contracts.identity import Scope
-from services.access.domain.webhook import Endpoint, Outgoing
+from services.access.domain.webhook import Endpoint, Outgoing, TooManyWebhooks
 from services.runtime.aggregates import Found
 from services.runtime.documents import Document, Documents, DuplicateKey, Index
 
@@ -24,7 +24,11 @@ class Webhooks:
     """The endpoints of buyers, each seen by its own buyer alone, and their messages."""
 
     def __init__(self, documents: Documents) -> None:
-        endpoints = (Index(("endpoint.buyer_id", "endpoint.created_at")), Index(("endpoint.is_enabled",)))
+        endpoints = (
+            Index(("endpoint.buyer_id", "endpoint.created_at")),
+            Index(("endpoint.is_enabled",)),
+            Index(("place",), unique=True, sparse=True),
+        )
         messages = (Index(("endpoint_id", "due_ms")),)
         self._endpoints = documents.collection("webhooks", endpoints)
         self._messages = documents.collection("webhook_messages", messages)
@@ -52,23 +56,31 @@ class Webhooks:
             if after is None:
                 return found
 
-    async def add(self, endpoint: Endpoint) -> Endpoint | None:
-        """Store a new endpoint; the one that has its id already is answered. Raises ``Conflict`` for a stranger's."""
-        try:
-            await self._endpoints.insert({"_id": endpoint.id, "version": 1, "endpoint": msgspec.to_builtins(endpoint)})
-        except DuplicateKey:
-            present = await self._endpoints.get(endpoint.id)
-            if present is None or _endpoint(present).buyer_id != endpoint.buyer_id:
-                raise Conflict("The id is taken.") from None
-            return _endpoint(present)
-        return None
+    async def add(self, endpoint: Endpoint, *, most: int) -> Endpoint | None:
+        """Store a new endpoint in one of the ``most`` places of its buyer; the one that has its id already is answered.
+
+        Raises ``Conflict`` for a stranger's, and ``TooManyWebhooks`` when every place is taken.
+        """
+        for number in range(most):
+            document = {"_id": endpoint.id, "version": 1, "place": f"{endpoint.buyer_id}:{number}"}
+            try:
+                await self._endpoints.insert({**document, "endpoint": msgspec.to_builtins(endpoint)})
+            except DuplicateKey:
+                present = await self._endpoints.get(endpoint.id)
+                if present is not None and _endpoint(present).buyer_id != endpoint.buyer_id:
+                    raise Conflict("The id is taken.") from None
+                if present is not None:
+                    return _endpoint(present)
+            else:
+                return None
+        raise TooManyWebhooks(f"A buyer has at most {most} webhooks.")
 
     async def change(self, endpoint_id: str, scope: Scope, decide: Callable[[Endpoint], Endpoint]) -> Endpoint:
         """Store what a pure decision makes of an endpoint; raises ``NotFound`` and ``Conflict``."""
         for _ in range(ATTEMPTS):
             document, endpoint = await self._found(endpoint_id, scope)
             changed = decide(endpoint)
-            written = {"_id": endpoint_id, "version": document["version"] + 1, "endpoint": msgspec.to_builtins(changed)}
+            written = {**document, "version": document["version"] + 1, "endpoint": msgspec.to_builtins(changed)}
             if changed == endpoint or await self._endpoints.replace(written, if_version=document["version"]):
                 return changed
         raise Conflict("Too many others are writing this endpoint; try again.")
@@ -103,6 +115,19 @@ class Webhooks:
             for document in documents:
                 await self._messages.delete(document["_id"])
 
+    async def sweep(self, *, before: datetime) -> None:
+        """Forget the messages made before then whose endpoint is gone or disabled: what a crash has left of them."""
+        enabled = {endpoint.id for endpoint in await self.enabled()}
+        after: str | None = None
+        while True:
+            page = await self._messages.find({"made_ms": {"$lt": _ms(before)}}, limit=MOST, after=after)
+            for document in page.documents:
+                if document["endpoint_id"] not in enabled:
+                    await self._messages.delete(document["_id"])
+            after = page.next_cursor
+            if after is None:
+                return
+
     async def waiting(self, endpoint_id: str) -> int:
         """How many messages are on their way to an endpoint."""
         return await self._messages.count({"endpoint_id": endpoint_id})
@@ -135,6 +160,7 @@ def _document(message: Outgoing, *, version: int) -> Document:
         "version": version,
         "endpoint_id": message.endpoint_id,
         "due_ms": _ms(message.due_at),
+        "made_ms": _ms(message.at),
         "message": msgspec.to_builtins(message),
     }
 

@@ -13,10 +13,11 @@ from contracts.errors import Refusal
 from contracts.identity import Principal
 from contracts.permissions import Permission, scope_for
 from services.access.domain.agreement import Act, Agreement, Side, Signature, Termination
+from services.access.domain.closing import demand_open
 from services.access.domain.consent.endings import revocation
-from services.access.domain.consent.fold import Fold
 from services.access.domain.paper import PDF
 from services.access.domain.suspension import resumption, suspending, suspension
+from services.access.domain.termination import ending
 from services.access.evidence import Papers
 from services.access.store.agreements import Agreements
 from services.access.store.ledger import Ledger
@@ -52,13 +53,14 @@ class Agreeing:
     async def propose(self, principal: Principal, agreement: Agreement, *, body: object, now: datetime) -> Agreement:
         """Propose an agreement; the same id with the same content changes nothing.
 
-        Raises ``NotFound`` for unknown parties and for a caller who is on neither side, ``Malformed``, ``Conflict``.
+        Raises ``NotFound`` for unknown parties and for a caller who is on neither side, ``Malformed``, ``Conflict``,
+        ``FactoryNotActive`` and ``BuyerIsClosed``.
         """
         side = side_of(
             principal, Permission.AGREEMENT_PROPOSE, factory_id=agreement.factory_id, buyer_id=agreement.buyer_id
         )
-        await self._parties.factories.get(agreement.factory_id, EVERYWHERE)
         await self._parties.grantee(agreement.buyer_id)
+        await self._demand_taking_part(agreement)
         named = msgspec.structs.replace(agreement, proposed_by=side, proposed_at=now)
         kept, event = named.proposed(self.today(now))
         await self._agreements.add(kept, event, request=(side, body))
@@ -70,6 +72,7 @@ class Agreeing:
         """Propose what follows on an agreement; both sides sign again; raises ``NotFound`` and ``NotInThisStage``."""
         present, side = await self._own(principal, agreement_id, Permission.AGREEMENT_PROPOSE)
         present.demand(Act.RENEW, self.today(now), is_suspended=await self.is_suspended(agreement_id))
+        await self._demand_taking_part(present)
         named = msgspec.structs.replace(
             successor,
             factory_id=present.factory_id,
@@ -104,7 +107,8 @@ class Agreeing:
 
     async def sign(self, principal: Principal, agreement_id: str, signature: Signature, *, now: datetime) -> Agreement:
         """Sign for the caller's side; raises ``NotFound``, ``DocumentDiffers`` and ``NotInThisStage``."""
-        _, side = await self._own(principal, agreement_id, Permission.AGREEMENT_SIGN)
+        present, side = await self._own(principal, agreement_id, Permission.AGREEMENT_SIGN)
+        await self._demand_taking_part(present)
         named = msgspec.structs.replace(signature, side=side, by=principal.subject, at=now)
         return await self._agreements.change(agreement_id, lambda agreed: agreed.signed(named, self.today(now)))
 
@@ -114,16 +118,15 @@ class Agreeing:
         if not await self.is_suspended(agreement_id):
             agreement.demand(Act.SUSPEND, self.today(now))
 
-        async def write() -> tuple[int, int]:
+        async def write() -> int:
             decide = lambda fold: suspension(fold, agreement, side, reason)  # noqa: E731
             fold = await self._ledger.append(decide, by=principal.subject, at=now)
             record = fold.record(agreement_id, EntryKind.SHARING_SUSPENDED)
-            epoch = record.epoch if record else fold.epoch
-            return epoch, _first_grant(fold, agreement, epoch)
+            return record.epoch if record else fold.epoch
 
         # Durable before the waiting begins: a caller who leaves has suspended all the same.
-        epoch, given = await durable(write())
-        await self._consent.in_force(epoch, given=given)
+        # From 0: the grants that it takes back may be of any age, also those that are being withdrawn already.
+        await self._consent.in_force(await durable(write()), given=0)
         return agreement
 
     async def resume(self, principal: Principal, agreement_id: str, *, now: datetime) -> None:
@@ -139,17 +142,17 @@ class Agreeing:
         """
         _, side = await self._own(principal, agreement_id, Permission.AGREEMENT_SUSPEND)
         is_suspended, today = await self.is_suspended(agreement_id), self.today(now)
-        ending = Termination(side=side, reason=reason, by=principal.subject, at=now)
+        termination = Termination(side=side, reason=reason, by=principal.subject, at=now)
 
-        async def write() -> tuple[Agreement, list[tuple[int, int]]]:
+        async def write() -> tuple[Agreement, int]:
             kept = await self._agreements.change(
-                agreement_id, lambda agreed: agreed.terminated(ending, today, is_suspended=is_suspended)
+                agreement_id, lambda agreed: agreed.terminated(termination, today, is_suspended=is_suspended)
             )
-            return kept, await self._revoke_all(kept, by=principal.subject, now=now)
+            return kept, await self._end(kept, kept.termination or termination, now=now)
 
-        kept, epochs = await durable(write())
-        for given, revoked in epochs:
-            await self._consent.in_force(revoked, given=given)
+        kept, epoch = await durable(write())
+        if epoch > 0:
+            await self._consent.in_force(epoch, given=0)
         return kept
 
     async def sweep(self, *, now: datetime) -> None:
@@ -159,7 +162,7 @@ class Agreeing:
         named = {each.grant.agreement_id for each in fold.records() if each.ended_epoch is None}
         for agreement in await self._agreements.terminated(named - {""}, EVERYWHERE):
             if agreement.termination is not None:
-                await self._revoke_all(agreement, by=agreement.termination.by, now=now)
+                await self._end(agreement, agreement.termination, now=now)
 
     async def is_suspended(self, agreement_id: str) -> bool:
         """Whether an agreement is suspended now."""
@@ -169,24 +172,27 @@ class Agreeing:
         """The day of a time where the programme is."""
         return now.astimezone(self._zone).date()
 
+    async def _demand_taking_part(self, agreement: Agreement) -> None:
+        """Raise ``FactoryNotActive`` or ``BuyerIsClosed`` when one of the two takes part no longer."""
+        (await self._parties.factories.get(agreement.factory_id, EVERYWHERE)).demand_active()
+        demand_open(await self._ledger.current(), agreement.buyer_id)
+
     async def _own(self, principal: Principal, agreement_id: str, permission: Permission) -> tuple[Agreement, Side]:
         """An agreement with the side that the caller is on; raises ``NotFound``."""
         agreement = await self._agreements.get(agreement_id, scope_for(principal, permission))
         side = side_of(principal, permission, factory_id=agreement.factory_id, buyer_id=agreement.buyer_id)
         return agreement, side
 
-    async def _revoke_all(self, agreement: Agreement, *, by: str, now: datetime) -> list[tuple[int, int]]:
-        """Revoke every grant that rests on an agreement; tell the epochs of each and of its revocation."""
-        fold = await self._ledger.current()
-        resting = [each.id for each in fold.records() if each.grant.agreement_id == agreement.id]
-        for grant_id in resting:
-            decide = lambda fold, grant_id=grant_id: revocation(fold, grant_id, TERMINATED)  # noqa: E731
+    async def _end(self, agreement: Agreement, termination: Termination, *, now: datetime) -> int:
+        """Tell the ledger that an agreement is over, and end the grants that rest on it: after the entry none is given.
+
+        Returns the epoch of the last revocation, 0 when nothing ever rested on it.
+        """
+        by = termination.by
+        fold = await self._ledger.append(lambda fold: ending(fold, agreement, termination.reason), by=by, at=now)
+        resting = [each for each in fold.records() if each.grant.agreement_id == agreement.id]
+        for standing in [each.id for each in resting if each.ended_epoch is None]:
+            decide = lambda fold, grant_id=standing: revocation(fold, grant_id, TERMINATED)  # noqa: E731
             fold = await self._ledger.append(decide, by=by, at=now)
-        records = [fold.record(grant_id) for grant_id in resting]
-        return [(each.epoch, each.ended_epoch) for each in records if each and each.ended_epoch]
-
-
-def _first_grant(fold: Fold, agreement: Agreement, otherwise: int) -> int:
-    """The epoch of the oldest standing grant between the two, which is what a suspension takes back."""
-    standing = fold.visible.buyer(agreement.buyer_id).of(EntryKind.GRANT_GIVEN, agreement.factory_id)
-    return min((entry.epoch for entry in standing), default=otherwise)
+        records = [fold.record(each.id) for each in resting]
+        return max((each.ended_epoch or 0 for each in records if each), default=0)

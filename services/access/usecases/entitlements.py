@@ -7,8 +7,8 @@ from contracts.errors import Conflict, NotFound, NotPermitted
 from contracts.identity import Principal, Scope
 from contracts.permissions import Permission, may
 from contracts.reads import Act
-from services.access.domain.consent.facts import CreditsBought, Entitlement, EntitlementGiven, Purchase
 from services.access.domain.consent.fold import Fold, Record
+from services.access.domain.consent.paid import CreditsBought, Entitlement, EntitlementGiven, Purchase
 from services.access.domain.credits import AlreadyRead, buying, ending, entitlement_of, is_same, paid_for, spending
 from services.access.store.ledger import Ledger
 from services.access.store.reads import Asked, ReadPages

@@ -9,21 +9,25 @@ import msgspec
 from contracts.errors import Conflict, NotFound
 from contracts.identity import Principal, Role, Scope
 from services.access.domain.agreement import Agreement, AgreementDoesNotCover
+from services.access.domain.buyer import Buyer
+from services.access.domain.closing import demand_open
 from services.access.domain.consent.endings import revocation
-from services.access.domain.consent.facts import GrantGiven
+from services.access.domain.consent.facts import GrantGiven, GrantRevoked
 from services.access.domain.consent.fold import Fold, Record
 from services.access.domain.grant import Grant
 from services.access.domain.organisation import GRANTEES, Organisation, OrganisationKind
-from services.access.domain.party import Buyer
 from services.access.domain.suspension import suspending
+from services.access.domain.termination import has_ended
+from services.access.domain.terms import TermsAcceptance
 from services.access.store.agreements import Agreements
 from services.access.store.ledger import Ledger
-from services.access.store.organisations import Organisations
+from services.access.store.organisations import Organisations, TermsRecords
 from services.access.store.parties import Buyers, Factories
 from services.access.usecases.consent import Consent
 from services.access.usecases.durable import durable
 
 UsualDay = Callable[[datetime], date]
+Ending = Callable[[Fold], GrantRevoked | None]
 EVERYWHERE: Final = Scope.whole("")
 """What the programme itself may see."""
 
@@ -35,6 +39,13 @@ class Parties(msgspec.Struct, frozen=True):
     buyers: Buyers
     organisations: Organisations
     agreements: Agreements
+    terms: TermsRecords
+
+    async def accepted_by(self, factory_id: str) -> TermsAcceptance | None:
+        """The terms that a factory accepted last, if any."""
+        own = Scope(country=EVERYWHERE.country, factories=frozenset({factory_id}))
+        found = await self.terms.find(own, limit=1, after=None)
+        return found.items[0] if found.items else None
 
     async def grantee(self, party_id: str) -> Buyer:
         """Who may be granted something, a buyer, a vendor or an agent; raises ``NotFound``."""
@@ -56,6 +67,7 @@ class Parties(msgspec.Struct, frozen=True):
 
 async def give(
     ledger: Ledger,
+    consent: Consent,
     parties: Parties,
     principal: Principal,
     grant: Grant,
@@ -73,7 +85,25 @@ async def give(
     await _demand_granting(parties, principal, grant.factory_id)
     group_id = principal.party_id or "" if _is_of_group(principal) else ""
     by = principal.subject
-    return await put(ledger, parties, grant, by=by, now=now, today=today, usual_day=usual_day, group_id=group_id)
+
+    async def write() -> tuple[Record, NotFound | None]:
+        is_new = (await ledger.current()).record(grant.id) is None
+        given = await put(ledger, parties, grant, by=by, now=now, today=today, usual_day=usual_day, group_id=group_id)
+        try:
+            if group_id and is_new:
+                await _demand_granting(parties, principal, grant.factory_id)
+        except NotFound as refusal:
+            # The factory withdrew the permission, which is not on the ledger, while the grant was written.
+            await ledger.append(lambda fold: revocation(fold, grant.id), by=by, at=now)
+            return given, refusal
+        return given, None
+
+    record, refusal = await durable(write())
+    if refusal is not None:
+        # From 0, to the last entry there is: the revocation is among them.
+        await consent.in_force((await ledger.current()).epoch, given=0)
+        raise refusal
+    return record
 
 
 async def put(
@@ -89,19 +119,28 @@ async def put(
 ) -> Record:
     """Put a grant on the ledger of which somebody has seen to it that the factory wants it; raises as ``give`` does.
 
-    A group of that name must have the factory at the epoch at which the grant is written, not only when it was asked.
+    Nothing new begins with a factory that left the programme (``FactoryNotActive``), nor with a closed buyer
+    (``BuyerIsClosed``). A group of that name must have the factory at the epoch at which the grant is written, not
+    only when it was asked.
     """
+    factory = await parties.factories.get(grant.factory_id, EVERYWHERE)
     await parties.grantee(grant.buyer_id)
     agreement = await _agreement(parties, grant)
+    accepted = await parties.accepted_by(grant.factory_id)
+    terms = {"terms_version": accepted.terms_version, "terms_sha256": accepted.document_sha256} if accepted else {}
 
     def decide(fold: Fold) -> GrantGiven | None:
         present = fold.record(grant.id)
         if present is None:
+            factory.demand_active()
+            demand_open(fold, grant.buyer_id)
             if group_id and grant.factory_id not in fold.visible.owned(group_id):
                 raise NotFound("There is no such factory.")
             if agreement is not None:
+                if has_ended(fold, agreement.id):  # since it was read
+                    raise AgreementDoesNotCover("The agreement was terminated.")
                 agreement.demand_covers(grant, today, is_suspended=bool(suspending(fold, agreement.id)))
-            return GrantGiven(grant=grant.checked(today))
+            return GrantGiven(grant=grant.checked(today), **terms)
         # Said again on another day, what begins on the day on which it was said is still the same.
         asked = grant if usual_day is None else msgspec.structs.replace(grant, starts_on=usual_day(present.at))
         if present.grant != asked.ordered():
@@ -112,10 +151,6 @@ async def put(
     record = fold.record(grant.id)
     if record is None:
         raise NotFound("There is no such grant.")
-    if record.ended_epoch is None and _is_terminated(await _agreement(parties, grant)):
-        # The agreement ended while the entry was written, and who ended it may not have seen the grant.
-        await ledger.append(lambda fold: revocation(fold, grant.id), by=by, at=now)
-        raise AgreementDoesNotCover("The agreement was terminated meanwhile.")
     return record
 
 
@@ -129,27 +164,40 @@ async def _agreement(parties: Parties, grant: Grant) -> Agreement | None:
         raise AgreementDoesNotCover("No such agreement between the two is in force.") from None
 
 
-def _is_terminated(agreement: Agreement | None) -> bool:
-    return agreement is not None and agreement.termination is not None
-
-
-async def revoke(ledger: Ledger, consent: Consent, principal: Principal, grant_id: str, *, now: datetime) -> None:
+async def revoke(
+    ledger: Ledger, parties: Parties, consent: Consent, principal: Principal, grant_id: str, *, now: datetime
+) -> None:
     """Withdraw an approval and return once it is in force at every gateway; revoking again waits again.
 
-    The entry is durable before the waiting begins: a caller who leaves has revoked all the same.
+    A group withdraws every grant of a factory that it may grant for. Raises ``NotFound``.
     """
-    await ledger.get(grant_id, _own(principal))
-    given, revoked = await durable(_record_revocation(ledger, principal, grant_id, now))
-    await consent.in_force(revoked, given=given)
+    record = await ledger.get(grant_id, speaking_for(principal))
+    group_id = await granting_group(parties, principal, record.factory_id)
+
+    def decide(fold: Fold) -> GrantRevoked | None:
+        if group_id:
+            demand_owned(fold, group_id, record.factory_id)
+        return revocation(fold, grant_id)
+
+    await end(ledger, consent, grant_id, decide, by=principal.subject, now=now)
 
 
-async def _record_revocation(ledger: Ledger, principal: Principal, grant_id: str, now: datetime) -> tuple[int, int]:
-    """Write the entry; tell the epochs of the grant and of its revocation."""
-    fold = await ledger.append(lambda fold: revocation(fold, grant_id), by=principal.subject, at=now)
-    record = fold.record(grant_id)
-    if record is None or record.ended_epoch is None:
-        raise NotFound("There is no such grant.")
-    return record.epoch, record.ended_epoch
+async def end(ledger: Ledger, consent: Consent, grant_id: str, decide: Ending, *, by: str, now: datetime) -> Record:
+    """Take a grant back as the decision says, and return once that is in force at every gateway; again waits again.
+
+    Raises ``NotFound`` and what the decision refuses. The entry is durable before the waiting begins: a caller who
+    leaves has revoked all the same.
+    """
+
+    async def write() -> tuple[Record, int]:
+        record = (await ledger.append(decide, by=by, at=now)).record(grant_id)
+        if record is None or record.ended_epoch is None:
+            raise NotFound("There is no such grant.")
+        return record, record.ended_epoch
+
+    record, epoch = await durable(write())
+    await consent.in_force(epoch, given=record.epoch)
+    return record
 
 
 async def _demand_granting(parties: Parties, principal: Principal, factory_id: str) -> None:
@@ -162,6 +210,27 @@ async def _demand_granting(parties: Parties, principal: Principal, factory_id: s
             raise NotFound("There is no such factory.")
     else:
         await parties.factories.get(factory_id, _own(principal))
+
+
+async def granting_group(parties: Parties, principal: Principal, factory_id: str) -> str:
+    """The group in whose name the caller speaks for a factory, empty for who is of none; raises ``NotFound``."""
+    if not _is_of_group(principal):
+        return ""
+    await _demand_granting(parties, principal, factory_id)
+    return principal.party_id or ""
+
+
+def demand_owned(fold: Fold, group_id: str, factory_id: str) -> None:
+    """Raise ``NotFound`` unless the group has the factory at this epoch."""
+    if factory_id not in fold.visible.owned(group_id):
+        raise NotFound("There is no such factory.")
+
+
+def speaking_for(principal: Principal) -> Scope:
+    """The factories that the caller may speak for: the own one, or those of the caller's group."""
+    if _is_of_group(principal):
+        return Scope(country=principal.country, factories=principal.factories)
+    return _own(principal)
 
 
 def _is_of_group(principal: Principal) -> bool:

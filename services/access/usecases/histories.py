@@ -11,13 +11,14 @@ from zoneinfo import ZoneInfo
 
 from contracts.access import EntryKind
 from contracts.errors import NotFound
+from services.access.domain.buyer import Buyer
+from services.access.domain.closing import status_of
 from services.access.domain.consent.facts import BuyerClosed, BuyerReopened
 from services.access.domain.consent.fold import Fold
-from services.access.domain.party import Because, Buyer
+from services.access.domain.party import Because
 from services.access.store.ledger import Ledger
 from services.access.store.parties import Buyers
 from services.access.usecases.consent import Consent
-from services.access.usecases.parties import told_status
 
 WRITTEN_WITHIN: Final = timedelta(minutes=5)
 """Whoever told the ledger, and has not written the history by then, has died."""
@@ -42,7 +43,7 @@ class Histories:
             why = self._because(fold, buyer.id)
             if why is None or now - why.at < WRITTEN_WITHIN:
                 return buyer
-            return buyer.changed({"status": told_status(fold, buyer.id)}, why)
+            return buyer.changed({"status": status_of(fold, buyer.id)}, why)
 
         for buyer_id in [record.id for record in fold.records(EntryKind.BUYER_CLOSED)]:
             with contextlib.suppress(NotFound):  # vendors and agents are closed as well, and have no history

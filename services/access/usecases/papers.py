@@ -1,4 +1,4 @@
-"""Recording what a factory without the portal consented to on paper: never without the scan of what it signed."""
+"""Recording what a factory without the portal says on paper, yes or stop: never without the scan of what it signed."""
 
 from collections.abc import AsyncIterator
 from datetime import date, datetime
@@ -6,26 +6,32 @@ from datetime import date, datetime
 import msgspec
 
 from contracts.errors import Malformed
-from contracts.identity import Principal
+from contracts.identity import Principal, Scope
 from contracts.permissions import Permission, scope_for
-from services.access.domain.consent.fold import Record
-from services.access.domain.grant import Grant
+from services.access.domain.consent.endings import revocation
+from services.access.domain.consent.facts import GrantRevoked
+from services.access.domain.consent.fold import Fold, Record
+from services.access.domain.grant import Approval, Grant
 from services.access.domain.paper import EXTENSIONS, ConsentPaper
 from services.access.evidence import Papers
 from services.access.store.ledger import Ledger
 from services.access.store.papers import ConsentPapers
 from services.access.usecases import grants
+from services.access.usecases.consent import Consent
 from services.access.usecases.grants import Parties, UsualDay
 
 
 class PaperConsent:
-    """Scans, and the grants that staff record from them."""
+    """Scans, and what staff record from them: grants, and their withdrawals."""
 
-    def __init__(self, scans: ConsentPapers, papers: Papers, parties: Parties, ledger: Ledger) -> None:
+    def __init__(
+        self, scans: ConsentPapers, papers: Papers, parties: Parties, ledger: Ledger, consent: Consent
+    ) -> None:
         self._scans = scans
         self._papers = papers
         self._parties = parties
         self._ledger = ledger
+        self._consent = consent
 
     async def keep(
         self, principal: Principal, factory_id: str, paper_id: str, body: AsyncIterator[bytes], *, now: datetime
@@ -63,3 +69,19 @@ class PaperConsent:
             today=today,
             usual_day=usual_day,
         )
+
+    async def withdraw(
+        self, principal: Principal, paper_id: str, grant_id: str, said_by: Approval, *, now: datetime
+    ) -> Record:
+        """Take back any grant of the factory that signed this paper, however it was given.
+
+        Returns once that is in force at every gateway; again waits again. Raises ``NotFound``, also for a grant of
+        another factory.
+        """
+        scan = await self._scans.get(paper_id, scope_for(principal, Permission.GRANT_RECORD))
+        await self._ledger.get(grant_id, Scope(country=principal.country, factories=frozenset({scan.factory_id})))
+
+        def decide(fold: Fold) -> GrantRevoked | None:
+            return revocation(fold, grant_id, said_by=said_by, document_sha256=scan.paper.sha256)
+
+        return await grants.end(self._ledger, self._consent, grant_id, decide, by=principal.subject, now=now)

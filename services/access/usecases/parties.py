@@ -5,14 +5,18 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from uuid_utils.compat import uuid7
 
 from contracts.access import EntryKind
-from contracts.errors import NotFound
+from contracts.errors import NotFound, Refusal
 from contracts.identity import Principal
+from services.access.domain.buyer import Buyer, BuyerStatus
+from services.access.domain.closing import status_of
 from services.access.domain.consent.facts import BuyerClosed, BuyerReopened
 from services.access.domain.consent.fold import Fold
-from services.access.domain.party import Because, Buyer, BuyerStatus, Factory, FactoryNotActive, FactoryStatus
+from services.access.domain.party import Because, Factory, FactoryNotActive, FactoryStatus, Merger
 from services.access.store.ledger import Ledger
+from services.access.store.parties import Factories
 from services.access.usecases.consent import Consent
 from services.access.usecases.durable import durable
 from services.access.usecases.grants import EVERYWHERE, Parties
@@ -46,11 +50,22 @@ async def move_factory(
     await parties.factories.get(factory_id, EVERYWHERE)
     if (status is FactoryStatus.MERGED) != bool(merged_into) or merged_into == factory_id:
         raise FactoryNotActive("A merged factory, and no other, names another factory that it was merged into.")
-    if merged_into and (await parties.factories.get(merged_into, EVERYWHERE)).status is not FactoryStatus.ACTIVE:
-        raise FactoryNotActive("The factory that it was merged into is not active.")
-    return await parties.factories.change(
-        factory_id, lambda factory: factory.moved_to(status, why, merged_into=merged_into)
-    )
+    if merged_into:
+        return await _merge(parties.factories, factory_id, Merger(into=merged_into, attempt=str(uuid7())), why)
+    return await parties.factories.change(factory_id, lambda factory: factory.moved_to(status, why))
+
+
+async def _merge(factories: Factories, factory_id: str, merger: Merger, why: Because) -> Factory:
+    """Merge a factory into another one: first it says so, then it looks at the other one, and then it is merged."""
+    begun = await factories.change(factory_id, lambda factory: (factory.merger_begun(merger), ()))
+    if begun.status is FactoryStatus.MERGED:
+        return begun
+    try:
+        (await factories.get(merger.into, EVERYWHERE)).demand_takes_others()
+    except Refusal:
+        await factories.change(factory_id, lambda factory: (factory.merger_dropped(merger), ()))
+        raise
+    return await factories.change(factory_id, lambda factory: factory.merged(merger, why))
 
 
 async def move_buyer(
@@ -71,7 +86,7 @@ async def move_buyer(
     buyer = await parties.grantee(buyer_id)
 
     def decide(fold: Fold) -> BuyerClosed | BuyerReopened | None:
-        if status is told_status(fold, buyer_id):
+        if status is status_of(fold, buyer_id):
             return None
         kind = BuyerClosed if status is BuyerStatus.CLOSED else BuyerReopened
         return kind(record_id=buyer_id, buyer_id=buyer_id, reason=why.reason)
@@ -89,8 +104,3 @@ async def move_buyer(
         return await parties.buyers.change(buyer_id, lambda present: present.changed({"status": status}, why))
     except NotFound:
         return msgspec.structs.replace(buyer, status=status)
-
-
-def told_status(fold: Fold, buyer_id: str) -> BuyerStatus:
-    """Whether a buyer is closed, as the ledger tells."""
-    return BuyerStatus.CLOSED if fold.visible.buyer(buyer_id).standing[EntryKind.BUYER_CLOSED] else BuyerStatus.ACTIVE

@@ -12,6 +12,10 @@ from services.access.store.ledger import Ledger
 from services.access.store.reads import ReadPages
 
 MOST_PURPOSES: Final = 50_000
+"""That are remembered."""
+
+MOST_PURPOSE_BYTES: Final = 8 * 1024
+"""Of one read, in UTF-8, the newest grants first: so a page of the most reads still fits into a document."""
 
 
 class Recording:
@@ -30,8 +34,7 @@ class Recording:
         purposes = await self._purposes_of(batch.reads)
         by_factory: dict[str, list[LoggedRead]] = {}
         for read in batch.reads:
-            named = (purposes.get(ground, "") for ground in read.grounds)
-            told = logged(read, tuple(dict.fromkeys(purpose for purpose in named if purpose)))
+            told = logged(read, _some(purposes.get(ground, "") for ground in read.grounds))
             by_factory.setdefault(read.factory_id, []).append(told)
         # A document stores milliseconds of this: what is told must be what is asked for.
         at = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -60,3 +63,16 @@ class Recording:
             self._purposes |= told
             found |= told
         return found
+
+
+def _some(purposes: Iterable[str]) -> tuple[str, ...]:
+    """The purposes that are not empty, each once, as far as there is room for them."""
+    found: list[str] = []
+    room = MOST_PURPOSE_BYTES
+    for purpose in dict.fromkeys(purposes):
+        room -= len(purpose.encode())
+        if room < 0:
+            break
+        if purpose:
+            found.append(purpose)
+    return tuple(found)

@@ -1,5 +1,7 @@
 """Asking for access and answering: what the factory accepts becomes a grant on the ledger, once."""
 
+import contextlib
+import functools
 import logging
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
@@ -10,8 +12,11 @@ import msgspec
 
 from contracts.errors import Malformed, NotFound, Refusal, RuleBroken
 from contracts.identity import Principal, Scope
-from services.access.domain.party import FactoryNotActive, FactoryStatus
-from services.access.domain.request import Acceptance, AccessRequest, Status
+from services.access.domain.buyer import BuyerStatus
+from services.access.domain.closing import demand_open, status_of
+from services.access.domain.consent.endings import revocation
+from services.access.domain.party import FactoryStatus
+from services.access.domain.request import Acceptance, AccessRequest, Answer, RequestOver, Status
 from services.access.store.ledger import Ledger
 from services.access.store.requests import Requests
 from services.access.usecases import grants
@@ -44,12 +49,12 @@ class AccessRequests:
         """Ask a factory in the name of the caller's own party; the same id with the same content changes nothing.
 
         Raises ``NotFound`` for an unknown factory and for a caller who speaks for no buyer, ``Malformed``,
-        ``RequestWaits``, and ``Conflict`` when the id is taken.
+        ``RequestWaits``, ``BuyerIsClosed``, ``FactoryNotActive``, and ``Conflict`` when the id is taken.
         """
         buyer = await self._parties.grantee(principal.party_id or "")
         factory = await self._parties.factories.get(request.factory_id, EVERYWHERE)
-        if factory.status is not FactoryStatus.ACTIVE:
-            raise FactoryNotActive("The factory is no longer in the programme.")
+        demand_open(await self._ledger.current(), buyer.id)
+        factory.demand_active()
         asked = msgspec.structs.replace(
             request, buyer_id=buyer.id, factory_id=factory.id, asked_at=now, expires_at=now + self._wait
         )
@@ -64,20 +69,22 @@ class AccessRequests:
 
         Raises ``NotFound``, ``RequestOver``, ``WiderThanAsked`` and what a grant is refused for.
         """
-        await self.requests.get(request_id, _answering(principal))
-        today = self._today(now)
-        accepted = await self.requests.change(
-            request_id,
-            lambda present: (present.accepted(acceptance, by=principal.subject, now=now, today=today), ()),
-        )
-        return await self._settle(accepted, now=now)
+        group_id = await self._speaking(principal, request_id)
+        answer = Answer(by=principal.subject, at=now, acceptance=acceptance, group_id=group_id)
+        return await self.answer(request_id, answer)
 
     async def refuse(self, principal: Principal, request_id: str, reason: str, *, now: datetime) -> AccessRequest:
         """Refuse a request; raises ``NotFound`` and ``RequestOver``."""
-        await self.requests.get(request_id, _answering(principal))
-        return await self.requests.change(
-            request_id, lambda present: present.refused(reason, by=principal.subject, now=now)
-        )
+        group_id = await self._speaking(principal, request_id)
+        return await self.answer(request_id, Answer(by=principal.subject, at=now, reason=reason, group_id=group_id))
+
+    async def answer(self, request_id: str, answer: Answer) -> AccessRequest:
+        """Give an answer of which somebody has seen to it that it is the factory's; raises as the two above."""
+        if answer.acceptance is None:
+            return await self.requests.change(request_id, lambda present: present.refused(answer))
+        dated = msgspec.structs.replace(answer, on=self._today(answer.at))
+        accepted = await self.requests.change(request_id, lambda present: (present.accepted(dated), ()))
+        return await self._settle(accepted, now=answer.at)
 
     async def withdraw(self, principal: Principal, request_id: str, *, now: datetime) -> AccessRequest:
         """Ask no longer; raises ``NotFound`` and ``RequestOver``."""
@@ -94,7 +101,8 @@ class AccessRequests:
                 except Refusal as refusal:
                     logger.warning("an accepted request waits again", extra={"reason": refusal.code})
             elif request.swept(now)[1]:
-                await self.requests.change(request.id, lambda present: present.swept(now))
+                is_idle = not await self._take_part(request)
+                await self.requests.change(request.id, functools.partial(AccessRequest.swept, now=now, is_idle=is_idle))
 
     async def _open(self) -> AsyncIterator[AccessRequest]:
         after: str | None = None
@@ -106,7 +114,10 @@ class AccessRequests:
                 return
 
     async def _settle(self, request: AccessRequest, *, now: datetime) -> AccessRequest:
-        """Write the grant of an accepted request; what the ledger refuses waits for another answer."""
+        """Write the grant of an accepted request; what the ledger refuses waits for another answer.
+
+        Should the request have been refused or withdrawn meanwhile, that counts, and the grant is taken back.
+        """
         by = request.answer.by if request.answer else ""
         try:
             await grants.put(
@@ -116,11 +127,34 @@ class AccessRequests:
                 by=by,
                 now=now,
                 today=self._today(now),
+                group_id=request.answer.group_id if request.answer else "",
             )
         except (Malformed, NotFound, RuleBroken):
-            await self.requests.change(request.id, lambda present: (present.reopened(), ()))
+            with contextlib.suppress(RequestOver):
+                await self.requests.change(request.id, lambda present: (present.reopened(), ()))
             raise
-        return await self.requests.change(request.id, lambda present: present.settled())
+        try:
+            return await self.requests.change(request.id, lambda present: present.settled(request.answer))
+        except RequestOver:
+            await self._ledger.append(lambda fold: revocation(fold, request.grant_id), by=by, at=now)
+            raise
+
+    async def _speaking(self, principal: Principal, request_id: str) -> str:
+        """The group in whose name the caller answers a request to its factory, empty for the factory itself.
+
+        Raises ``NotFound``.
+        """
+        request = await self.requests.get(request_id, grants.speaking_for(principal))
+        group_id = await grants.granting_group(self._parties, principal, request.factory_id)
+        if group_id:
+            grants.demand_owned(await self._ledger.current(), group_id, request.factory_id)
+        return group_id
+
+    async def _take_part(self, request: AccessRequest) -> bool:
+        """Whether the factory can still accept, and the buyer still be granted to."""
+        factory = await self._parties.factories.get(request.factory_id, EVERYWHERE)
+        is_open = status_of(await self._ledger.current(), request.buyer_id) is BuyerStatus.ACTIVE
+        return is_open and factory.status is FactoryStatus.ACTIVE
 
     def _today(self, now: datetime) -> date:
         return now.astimezone(self._zone).date()
@@ -129,8 +163,3 @@ class AccessRequests:
 def _asking(principal: Principal) -> Scope:
     """What the caller's own party asked, whatever other roles the caller has."""
     return Scope(country=principal.country, buyer_id=principal.party_id or "-")
-
-
-def _answering(principal: Principal) -> Scope:
-    """What the caller's own factory was asked, whatever other roles the caller has."""
-    return Scope(country=principal.country, factories=frozenset({principal.party_id or ""}))

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from contracts.errors import Conflict, RuleBroken
+from contracts.errors import Conflict
 from contracts.identifiers import Id, derived_id
 from contracts.identity import Scope
 from services.access.domain.addresses import checked_url
+from services.access.domain.closing import demand_open
 from services.access.domain.sharing import Point
 from services.access.domain.webhook import Endpoint, Key, MessageType, Outgoing, Reference, Scheme
 from services.access.store.changes import Journal
@@ -22,20 +23,15 @@ from services.access.store.webhooks import Webhooks
 MOST_ENDPOINTS: Final = 10
 
 
-class TooManyWebhooks(RuleBroken):
-    """A buyer has at most ten endpoints."""
-
-    code = "too_many_webhooks"
-
-
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint as a buyer asks for it."""
+    """An endpoint as a buyer asks for it, ``by`` the subject of a person."""
 
     id: Id
     buyer_id: str
     url: str
     types: tuple[MessageType, ...]
     scheme: Scheme
+    by: str
 
 
 class Registering:
@@ -50,11 +46,13 @@ class Registering:
         self._zone = zone
         self._allows_loopback = allows_loopback
 
-    async def register(self, asked: Asked, scope: Scope, *, now: datetime) -> tuple[Endpoint, bool]:
+    async def register(self, asked: Asked, *, now: datetime) -> tuple[Endpoint, bool]:
         """Register an endpoint, which is told what changes from now on; tell whether it is new.
 
-        The same again is answered as it is. Raises ``Malformed``, ``Conflict`` and ``TooManyWebhooks``.
+        The same again is answered as it is. Raises ``BuyerIsClosed``, ``Malformed``, ``Conflict`` and
+        ``TooManyWebhooks``.
         """
+        demand_open(await self._ledger.current(), asked.buyer_id)
         url = checked_url(asked.url, allows_loopback=self._allows_loopback)
         endpoint = Endpoint(
             id=asked.id,
@@ -63,12 +61,10 @@ class Registering:
             types=_in_order(asked.types),
             key=_new_key(asked.scheme),
             created_at=now,
+            registered_by=asked.by,
             since=await self._here(now),
         )
-        others = (await self._webhooks.find(scope, limit=MOST_ENDPOINTS + 1, after=None)).items
-        if len(others) >= MOST_ENDPOINTS and asked.id not in {other.id for other in others}:
-            raise TooManyWebhooks(f"A buyer has at most {MOST_ENDPOINTS} webhooks.")
-        present = await self._webhooks.add(endpoint)
+        present = await self._webhooks.add(endpoint, most=MOST_ENDPOINTS)
         if present is None:
             return endpoint, True
         if (present.url, present.types, present.key.scheme) != (endpoint.url, endpoint.types, asked.scheme):
@@ -76,16 +72,22 @@ class Registering:
         return present, False
 
     async def rotate(self, endpoint_id: str, scope: Scope, *, now: datetime) -> Endpoint:
-        """Give an endpoint another key; the present one goes on for a day beside it. Raises ``NotFound``."""
+        """Give an endpoint another key; the present one goes on for a day beside it.
+
+        Raises ``NotFound`` and ``TooManyRotations``.
+        """
         found = await self._webhooks.get(endpoint_id, scope)
         key = _new_key(found.key.scheme)
         return await self._webhooks.change(endpoint_id, scope, lambda endpoint: endpoint.rotated(key, now=now))
 
     async def enable(self, endpoint_id: str, scope: Scope, *, now: datetime) -> Endpoint:
-        """Send to a disabled endpoint again, first that it has to read the changes feed; raises ``NotFound``."""
+        """Send to an endpoint again: to a disabled one first that it has to read the changes feed.
+
+        One that asked to be left alone is sent what waits for it. Raises ``NotFound``.
+        """
         found = await self._webhooks.get(endpoint_id, scope)
         if found.is_enabled:
-            return found
+            return await self._webhooks.change(endpoint_id, scope, Endpoint.resumed)
         await self._webhooks.drop_all(endpoint_id)
         await self._webhooks.put(sync_needed(found, f"enabled after {found.disabled_at}", now=now))
         here = await self._here(now)

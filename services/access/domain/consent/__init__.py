@@ -1,1 +1,1 @@
-"""The consent ledger: what entries say (``facts``), how one is chained (``entry``), what all amount to (``fold``)."""
+"""The consent ledger: what entries say (``facts``, ``paid``), their chain (``entry``), what stands (``fold``)."""

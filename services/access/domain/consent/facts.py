@@ -14,29 +14,26 @@ from contracts.access import (
     member_digest,
 )
 from contracts.events import Event
-from contracts.sharing import SharingResumedV1, SharingSuspendedV1
 from contracts.vocabulary import ReportKind
+from services.access.domain.consent.agreed import AgreementEnded, SharingResumed, SharingSuspended
+from services.access.domain.consent.announced import KeyAnnounced
+from services.access.domain.consent.paid import CreditsBought, EntitlementEnded, EntitlementGiven
 from services.access.domain.consent.said import About, Said
-from services.access.domain.grant import Grant
+from services.access.domain.grant import Approval, Grant
 
 PURPOSE: Final = "purpose"
-"""The sealed value that a buyer may read as well; all others name people, papers or money."""
-
-
-class KeyAnnounced(Said, frozen=True, tag=EntryKind.KEY_ANNOUNCED.value):
-    """From here on entries are signed by another key; ``public_key`` is its public half in hex."""
-
-    public_key: str
-
-    def shown(self) -> dict[str, Any]:
-        """The key."""
-        return {"public_key": self.public_key}
+"""The sealed value of a grant that a buyer may read as well; most others name people, papers or money."""
+TERMS_VERSION: Final = "terms_version"
+TERMS_SHA256: Final = "terms_sha256"
+"""Sealed values that stand in every receipt."""
 
 
 class GrantGiven(Said, frozen=True, tag=EntryKind.GRANT_GIVEN.value):
-    """A factory approved a buyer."""
+    """A factory approved a buyer, under the terms (with their SHA-256 in hex) that it had accepted last, if any."""
 
     grant: Grant
+    terms_version: str = ""
+    terms_sha256: str = ""
 
     def shown(self) -> dict[str, Any]:
         """The grant without its purpose and its people."""
@@ -48,6 +45,8 @@ class GrantGiven(Said, frozen=True, tag=EntryKind.GRANT_GIVEN.value):
         grant = self.grant
         values = {
             PURPOSE: grant.purpose,
+            TERMS_VERSION: self.terms_version,
+            TERMS_SHA256: self.terms_sha256,
             "agreement_id": grant.agreement_id,
             "request_id": grant.request_id,
             "document_sha256": grant.document_sha256,
@@ -72,39 +71,26 @@ class GrantGiven(Said, frozen=True, tag=EntryKind.GRANT_GIVEN.value):
 
 
 class GrantRevoked(About, frozen=True, tag=EntryKind.GRANT_REVOKED.value):
-    """A factory withdrew an approval."""
+    """A factory withdrew an approval, perhaps on a signed paper: its SHA-256 in hex, and the person who signed it."""
+
+    said_by: Approval | None = None
+    document_sha256: str = ""
+
+    def sealed(self) -> dict[str, str]:
+        """The reason, the paper, and who signed it."""
+        values = {**super().sealed(), "document_sha256": self.document_sha256}
+        if self.said_by is not None:
+            values |= {"withdrawer_name": self.said_by.name, "withdrawer_role": self.said_by.role}
+        return values
 
     def event(self, epoch: int) -> Event:
         """The withdrawal."""
-        return GrantRevokedV1(grant_id=self.record_id, factory_id=self.factory_id, buyer_id=self.buyer_id, epoch=epoch)
-
-
-class SharingSuspended(About, frozen=True, tag=EntryKind.SHARING_SUSPENDED.value):
-    """The agreement ``record_id`` is suspended: nothing is shared between the two for the time being.
-
-    ``sides`` are those who want it so; another entry tells when that changes, and the sharing goes on without any.
-    """
-
-    sides: tuple[str, ...] = ()
-
-    def sealed(self) -> dict[str, str]:
-        """The reason, and the sides."""
-        return {**super().sealed(), "sides": ",".join(self.sides)}
-
-    def event(self, epoch: int) -> Event:
-        """The suspension."""
-        return SharingSuspendedV1(
-            agreement_id=self.record_id, factory_id=self.factory_id, buyer_id=self.buyer_id, epoch=epoch
-        )
-
-
-class SharingResumed(About, frozen=True, tag=EntryKind.SHARING_RESUMED.value):
-    """The agreement ``record_id`` is no longer suspended."""
-
-    def event(self, epoch: int) -> Event:
-        """The resumption."""
-        return SharingResumedV1(
-            agreement_id=self.record_id, factory_id=self.factory_id, buyer_id=self.buyer_id, epoch=epoch
+        return GrantRevokedV1(
+            grant_id=self.record_id,
+            factory_id=self.factory_id,
+            buyer_id=self.buyer_id,
+            epoch=epoch,
+            is_on_paper=bool(self.document_sha256),
         )
 
 
@@ -180,73 +166,6 @@ class DisclosureEnded(About, frozen=True, tag=EntryKind.DISCLOSURE_ENDED.value):
         )
 
 
-class Purchase(msgspec.Struct, frozen=True, kw_only=True):
-    """Credits that a buyer paid for; fewer than none take back what was booked by mistake.
-
-    ``reference`` is the invoice, ``amount`` what was paid as decimal digits, ``currency`` its ISO 4217 code.
-    """
-
-    id: str
-    buyer_id: str
-    credits: int
-    reference: str
-    amount: str = ""
-    currency: str = ""
-
-
-class CreditsBought(Said, frozen=True, tag=EntryKind.CREDITS_BOUGHT.value):
-    """A buyer bought credits."""
-
-    purchase: Purchase
-
-    def shown(self) -> dict[str, Any]:
-        """How many."""
-        bought = self.purchase
-        return {"grant_id": bought.id, "buyer_id": bought.buyer_id, "credits": bought.credits}
-
-    def sealed(self) -> dict[str, str]:
-        """The invoice and the money."""
-        return {name: getattr(self.purchase, name) for name in ("reference", "amount", "currency")}
-
-
-class Entitlement(msgspec.Struct, frozen=True, kw_only=True):
-    """What a buyer has paid for: all factories and cycles (a partner), or one factory and cycle for one credit."""
-
-    id: str
-    buyer_id: str
-    factory_id: str = ""
-    cycles: tuple[int, ...] = ()
-    starts_on: date
-    ends_on: date | None = None
-    credits: int = 0
-    reference: str = ""
-
-
-class EntitlementGiven(Said, frozen=True, tag=EntryKind.ENTITLEMENT_GIVEN.value):
-    """A buyer may read what factories grant it, because it is paid for."""
-
-    entitlement: Entitlement
-
-    def shown(self) -> dict[str, Any]:
-        """The entitlement without its paper."""
-        names = ("buyer_id", "factory_id", "cycles", "starts_on", "ends_on", "credits")
-        return {"grant_id": self.entitlement.id, **{name: getattr(self.entitlement, name) for name in names}}
-
-    def sealed(self) -> dict[str, str]:
-        """The paper that it rests on."""
-        return {"reference": self.entitlement.reference}
-
-
-class EntitlementEnded(About, frozen=True, tag=EntryKind.ENTITLEMENT_ENDED.value):
-    """An entitlement is over; ``credits`` are given back."""
-
-    credits: int = 0
-
-    def shown(self) -> dict[str, Any]:
-        """The record, its parties, and the credits."""
-        return {**super().shown(), "credits": self.credits}
-
-
 class MemberAdmitted(About, frozen=True, tag=EntryKind.MEMBER_ADMITTED.value):
     """A person may act for a buyer; ``subject`` is the person's OIDC subject."""
 
@@ -291,6 +210,7 @@ Fact = (
     | EntitlementEnded
     | SharingSuspended
     | SharingResumed
+    | AgreementEnded
     | BuyerClosed
     | BuyerReopened
     | MemberAdmitted

@@ -19,7 +19,7 @@ class LedgerBroken(Exception):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What an entry began, its place on the ledger, and where it ended."""
+    """What an entry began, its place on the ledger, and where it ended, with the fact that ended it."""
 
     id: str
     factory_id: str
@@ -30,6 +30,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     ended_epoch: int | None = None
     ended_at: datetime | None = None
+    ending: Fact | None = None
 
     @property
     def grant(self) -> Grant:
@@ -86,7 +87,9 @@ class Fold:
         elif seen.kind in ENDS:
             self._end(ENDS[seen.kind], seen.grant_id, entry)
         else:
-            self._records[seen.kind][seen.grant_id] = Record(
+            records = self._records[seen.kind]
+            records.pop(seen.grant_id, None)  # what begins again is the newest
+            records[seen.grant_id] = Record(
                 id=seen.grant_id,
                 factory_id=seen.factory_id,
                 buyer_id=seen.buyer_id,
@@ -97,7 +100,8 @@ class Fold:
             )
         shown = msgspec.structs.replace(seen, sealed={}, signature="", key_id="")
         self.visible.apply(shown)
-        self._concerning.setdefault(shown.buyer_id, []).append(shown)
+        if shown.buyer_id:  # keys and groups concern no buyer
+            self._concerning.setdefault(shown.buyer_id, []).append(shown)
         self._entries.append(entry)
         self._chain = chain
 
@@ -122,6 +126,10 @@ class Fold:
             return True
         return 0 < epoch <= self.epoch and self._entries[epoch - 1].hash == entry_hash
 
+    def epoch_at(self, moment: datetime) -> int:
+        """The epoch of the last entry that was written by then, 0 before the first."""
+        return next((entry.epoch for entry in reversed(self._entries) if entry.at <= moment), 0)
+
     def after(self, epoch: int, *, limit: int) -> list[Entry]:
         """The entries behind an epoch, at most ``limit``."""
         return self._entries[epoch : epoch + limit]
@@ -142,5 +150,5 @@ class Fold:
         record = self._records[kind].get(record_id)
         if record is None or record.ended_epoch is not None:
             raise LedgerBroken(f"Epoch {entry.epoch} ends what does not stand.")
-        ended = msgspec.structs.replace(record, ended_epoch=entry.epoch, ended_at=entry.at)
+        ended = msgspec.structs.replace(record, ended_epoch=entry.epoch, ended_at=entry.at, ending=entry.fact)
         self._records[kind][record_id] = ended
