@@ -88,13 +88,19 @@ class Replica:
         return self._lease_ends - self._clock()
 
     def take(self, answer: ConsentAnswer, *, sent_at: float) -> None:
-        """Apply an answer to a question sent at ``sent_at`` (own clock); raises ``DoesNotConnect``."""
+        """Apply an answer to a question sent at ``sent_at`` (own clock); raises ``DoesNotConnect``.
+
+        What is only a part of the news takes the lease away until the rest is here: what it gives may have been taken
+        back in the rest, by a process of access that does not know of a lease which an earlier one gave.
+        """
         for entry in answer.entries:
             if entry.epoch > self.fold.epoch:
                 self.fold.apply(entry)
         if answer.entries:
             self._news.set()
             self._news = asyncio.Event()
+        if self.fold.epoch < answer.epoch:
+            self.drop_lease()
         if answer.lease_s > 0 and self.fold.epoch == answer.epoch:
             self._lease_ends = max(self._lease_ends, sent_at + answer.lease_s * (1 - CLOCK_DRIFT))
 
