@@ -44,9 +44,12 @@ DISCLOSURES: Final = _at("disclosures", "disclosures/{disclosure_id}", "disclosu
 """What was disclosed without the factory's consent."""
 
 OF_NO_FACTORY: Final = _at(
+    "access-request-answers",
     "access-requests",
     "access-requests/bulk",
     "access-requests/{request_id}",
+    "access-requests/{request_id}/acceptance",
+    "access-requests/{request_id}/refusal",
     "access-requests/{request_id}/withdrawal",
     "aggregates/compliance-points",
     "agreements",

@@ -17,6 +17,7 @@ from tests.access.parties import ADMIN, BUYER, FACTORY, a_grant, access
 from tests.access.scans import record, upload
 from tests.access.test_agreements import NEXT_YEAR, agreed
 from tests.access.test_disclosing import a_disclosed_fold, the_receipt
+from tests.access.test_terms import publish
 from tests.support.services import LEDGER_KEY, Running, signed
 
 READERS = pytest.mark.parametrize("caller", [ADMIN, FACTORY, BUYER], ids=["programme", "factory", "buyer"])
@@ -79,10 +80,10 @@ async def test_a_receipt_of_consent_on_paper_tells_the_factory_on_which_and_the_
 
 
 async def test_a_receipt_tells_the_terms_that_the_factory_had_accepted_when_it_approved(service: Running) -> None:
-    versions = (("2026-1", "1" * 64), ("2026-2", "2" * 64))
-    for version, digest in versions:
-        terms = {"version": version, "document_sha256": digest}
-        assert (await service.post("/api/v1/terms", ADMIN, terms)).status_code == 201
+    versions = []
+    for version in ("2026-1", "2026-2"):
+        digest = (await publish(service, version, b"%PDF-1.7 " + version.encode())).json()["document_sha256"]
+        versions.append((version, digest))
         accepted = {"terms_version": version, "document_sha256": digest, "name": "Rana", "role": "owner"}
         assert (await service.post("/api/v1/terms-acceptances", FACTORY, accepted)).status_code == 201
         await service.post("/api/v1/grants", FACTORY, a_grant(f"of-{version}"))

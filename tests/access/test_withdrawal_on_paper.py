@@ -51,7 +51,6 @@ async def test_a_grant_is_withdrawn_by_a_paper_with_its_digest_and_who_signed_on
     sealed = {name: each.value for name, each in receipt.proof.entries[-1].disclosed.items()}
     assert receipt.events[-1].event_state == "consent withdrawn"
     assert sealed == {
-        "by": "someone",
         "document_sha256": scan["sha256"],
         "withdrawer_name": RANA["name"],
         "withdrawer_role": RANA["role"],

@@ -31,10 +31,13 @@ class EveryDocument:
         assert scope["type"] == "http"  # type: ignore[comparison-overlap]
         headers = dict(scope["headers"])
         noun, _, rest = scope["path"].removeprefix(f"{PREFIX}/").partition("/")
-        if noun not in {"reports", "plans"}:
+        if noun not in {"reports", "plans", "changes"}:
             await _answer(send, 200, [JSON], b"{}")
             return
         principal = self._verifier.principal(headers[b"authorization"].decode())
+        if noun == "changes":
+            await _answer(send, 200, [JSON], self._changes(principal))
+            return
         if not rest:
             await _answer(send, 200, [JSON], self._list(noun, principal))
             return
@@ -54,6 +57,21 @@ class EveryDocument:
             {"id": f"{noun[0]}-{factory_id}-{cycle}", "factory_id": factory_id, "cycle": cycle, "kind": kind.value}
             for factory_id, cycle in self._places
             if principal.scope().covers(factory_id, kind, cycle)
+        ]
+        return json.dumps({"items": items, "next_cursor": None}).encode()
+
+    def _changes(self, principal: Principal) -> bytes:
+        """The feed, as far as it is about progress."""
+        items = [
+            {
+                "kind": "progress",
+                "factory_id": factory_id,
+                "cycle": cycle,
+                "document_id": f"p-{factory_id}-{cycle}",
+                "is_withdrawn": False,
+            }
+            for factory_id, cycle in self._places
+            if principal.scope().covers(factory_id, ReportKind.PROGRESS, cycle)
         ]
         return json.dumps({"items": items, "next_cursor": None}).encode()
 

@@ -62,12 +62,12 @@ def each_one(path: str, method: str = "GET", *, is_known: bool = False) -> Askin
     return asked
 
 
-def the_portfolio(noun: str) -> Asking:
+def the_portfolio(kind: ReportKind) -> Asking:
     async def asked(door: Door, user: str) -> set[Place]:
         archive = zipfile.ZipFile(io.BytesIO((await granted(door, "/portfolio", user)).body))
         files: list[dict[str, Any]] = msgspec.json.decode(archive.read("manifest.json"))["files"]
         assert {file["state"] for file in files} <= {"included"}
-        return {(file["factory_id"], file["cycle"]) for file in files if file["path"].startswith(noun)}
+        return {(file["factory_id"], file["cycle"]) for file in files if file["kind"] == kind}
 
     return asked
 
@@ -89,10 +89,11 @@ PATHS: Final[Mapping[str, tuple[ReportKind, Asking]]] = {
     "the table of plans": (ReportKind.IMPROVEMENT_PLAN, a_table("/plans")),
     "a plan": (ReportKind.IMPROVEMENT_PLAN, each_one("/plans/{id}")),
     "progress": (ReportKind.PROGRESS, each_one("/plans/{id}/progress")),
+    "the feed of changes": (ReportKind.PROGRESS, a_list("/changes")),
 }
 OF_BUYERS: Final[Mapping[str, tuple[ReportKind, Asking]]] = {
-    "the reports of a portfolio": (ReportKind.ASSESSMENT, the_portfolio("reports/")),
-    "the plans of a portfolio": (ReportKind.IMPROVEMENT_PLAN, the_portfolio("plans/")),
+    f"{kind} in a portfolio": (kind, the_portfolio(kind))
+    for kind in (ReportKind.ASSESSMENT, ReportKind.IMPROVEMENT_PLAN, ReportKind.PROGRESS)
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.access import EntryKind, member_digest
 from gateway.repetition import MOST_OF_ONE, _failed_for_nobody
-from tests.gateway.repeating import FACTORIES, FINALISATION, KEY, Stage, a_stage, code, post
+from tests.gateway.repeating import FACTORIES, FINALISATION, KEY, RENEWAL, Stage, a_stage, code, post
 from tests.support.eventually import eventually
 
 
@@ -23,11 +23,11 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 async def test_who_is_not_yet_of_the_staff_may_ask_again_when_it_is(stage: Stage) -> None:
     stage.consent._add(EntryKind.MEMBER_ADMITTED, "m1", "", "b1", member=member_digest("b1", "another"))
     await stage.consent.heard(gateways=2)
-    assert code(await post(stage.one, FINALISATION, {}, "buyer")) == (403, "not_a_member")
+    assert code(await post(stage.one, RENEWAL, {}, "buyer")) == (403, "not_a_member")
     stage.consent._add(EntryKind.MEMBER_ADMITTED, "m2", "", "b1", member=member_digest("b1", "buyer"))
     await stage.consent.heard(gateways=2)
     stage.service.status, stage.service.body = 201, b'{"factory_id": "f1"}'
-    assert (await post(stage.two, FINALISATION, {}, "buyer")).status == 201
+    assert (await post(stage.two, RENEWAL, {}, "buyer")).status == 201
     assert len(stage.service.seen) == 1
 
 
