@@ -35,7 +35,7 @@ class Asked:
     about: str
     read: Callable[[], object]
     heard: asyncio.Future[Any]
-    found: list[object] = field(default_factory=list)
+    found: list[Any] = field(default_factory=list)
 
 
 class World:
@@ -87,7 +87,7 @@ class World:
 
     def situation(self) -> object:
         """Everything that what comes next depends on, with times relative to now."""
-        waiting = {(a.by, a.about, tuple(a.found)) for a in self.asked}
+        waiting = {(a.by, a.about, *(found["version"] for found in a.found)) for a in self.asked}
         tasks = {(name, _outcome(task, self.heard[name])) for name, task in self.tasks.items()}
         processes = [each.situation(self.now) for each in (self.old, self.new)]
         version = self.charge["version"]
@@ -136,7 +136,7 @@ class Process:
 
     async def get(self, _: str) -> Document | None:
         """The charge."""
-        return dict(await self._world.ask("charge", lambda: tuple(self._world.charge.items())))
+        return dict(await self._world.ask("charge", lambda: self._world.charge))
 
     async def replace(self, document: Document, *, if_version: int) -> bool:
         """Take the charge."""
