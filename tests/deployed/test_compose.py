@@ -17,6 +17,7 @@ from uvicorn.middleware.proxy_headers import _TrustedHosts
 import contracts
 from contracts.catalogue import SERVICES
 from contracts.identity import ASSIGNABLE, Role
+from gateway.oidc import _spoken_for
 from services.runtime.settings import Secret, Settings, env_example
 
 ROOT = Path(contracts.__file__).resolve().parent.parent
@@ -207,6 +208,17 @@ def test_the_file_of_the_country_is_empty() -> None:
 
 def test_the_realm_knows_the_roles_of_star_and_no_other() -> None:
     assert {role["name"] for role in REALM["roles"]["client"]["star"]} == set(ASSIGNABLE)
+
+
+@pytest.mark.parametrize("party", ["f1", "buyer:b1", "buyer_provisioner:8e03978e-40d5-43dd-bc93-6894a57f9324"])
+def test_the_realm_lets_a_person_speak_for_every_party_that_the_gateway_knows(party: str) -> None:
+    (profile,) = REALM["components"]["org.keycloak.userprofile.UserProfileProvider"]
+    (attributes,) = profile["config"]["kc.user.profile.config"]
+    (about,) = [each for each in json.loads(attributes)["attributes"] if each["name"] == "star_party"]
+    assert about["multivalued"]
+    assert re.fullmatch(about["validations"]["pattern"]["pattern"], party)
+    assert len(party) <= about["validations"]["length"]["max"]
+    assert _spoken_for([party, "f2"], frozenset(Role)).keys() == {party.rpartition(":")[2], "f2"}
 
 
 def test_the_realm_puts_roles_party_and_audience_into_the_token() -> None:
