@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from contracts.answers import DOCUMENT
-from contracts.errors import NotFound
+from contracts.errors import NOT_THERE, NotFound
 from contracts.identity import NOTHING_SHARED
 from contracts.reads import Act
 from contracts.vocabulary import ReportKind
@@ -174,7 +174,7 @@ def _items(route: str, content: bytes, of: type[T]) -> list[T]:
 def _profile(profile: _Profile, decision: Decision, act: Act) -> Shown:
     """The profile of a factory that shares something with the buyer, or is the group's."""
     if not any(shared.covers(profile.id) for shared in decision.shares.values()):
-        raise NotFound("There is no such factory.") if act is Act.READ else Withdrawn(_CHANGED)
+        raise NotFound(NOT_THERE) if act is Act.READ else Withdrawn(_CHANGED)
     return Shown(profile.id)
 
 
