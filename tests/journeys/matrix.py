@@ -16,14 +16,16 @@ import msgspec
 import contracts
 from contracts.identity import Role
 from contracts.permissions import PERMISSIONS, Permission
-from tests.journeys.routes import CALLS, Operation
+from tests.journeys.routes import DIRECTORY, EVERY_CALL, Operation
 
 FILE: Final = Path(contracts.__file__).parent / "matrix.csv"
 COLUMNS: Final = ("role", "permission", "scope", "outcome")
 REFERENCE: Final = frozenset({"questionnaire_id", "course_id", "line_id", "terms_version"})
 """What two factories have in common, so that it tells nothing of either."""
 
-OF_A_BUYER: Final = frozenset({"buyer_id", "grant_id", "entitlement_id", "request_id", "agreement_id", "webhook_id"})
+OF_A_BUYER: Final = frozenset(
+    {"buyer_id", "grant_id", "entitlement_id", "request_id", "agreement_id", "webhook_id", "user_id"}
+)
 """What a buyer is a party to itself; everything else that it sees is a factory's."""
 
 
@@ -51,7 +53,10 @@ class Outcome(StrEnum):
 
     ALLOWED = "allowed"
     REFUSED = "refused"
-    """As lacking the permission: 403 on a list, 404 on a single thing, 403 for a role that no person can hold."""
+    """As lacking the permission: 403 on a list, 404 on a single thing.
+
+    403 for a role that no person can hold, and for whoever keeps no directory where directories ask.
+    """
     NOT_FOUND = "not found"
     """404, as for a thing that does not exist."""
     LISTS_EVERYTHING = "lists everything"
@@ -78,7 +83,7 @@ CELLS: Final = tuple(itertools.starmap(Cell, itertools.product(Role, Permission,
 
 def routes_of(permission: Permission) -> list[Operation]:
     """The public routes that ask for a permission."""
-    return [operation for operation, call in CALLS.items() if call.permission is permission]
+    return [operation for operation, call in EVERY_CALL.items() if call.permission is permission]
 
 
 def applies(role: Role, operation: Operation, over: Over) -> bool:
@@ -88,14 +93,19 @@ def applies(role: Role, operation: Operation, over: Over) -> bool:
         return not names and over is Over.WHOLE
     if over is Over.NONE:
         return True
-    if CALLS[operation].everybody or role not in WITH_PARTIES or set(names) <= REFERENCE:
+    if EVERY_CALL[operation].everybody or not speaks(role, operation) or set(names) <= REFERENCE:
         return over is Over.OTHER
     return over in {Over.OTHER, Over.SHARED if role is Role.BUYER and names[0] not in OF_A_BUYER else Over.OWN}
 
 
+def speaks(role: Role, operation: Operation) -> bool:
+    """Whether somebody in the role is tried as speaking for a party of a stage: a directory where it may ask at all."""
+    return role in WITH_PARTIES or (role is Role.BUYER_PROVISIONER and operation in DIRECTORY)
+
+
 def _ids_in(operation: Operation) -> list[str]:
     """The names of the things that a request is about, the one that it is about most first."""
-    call = CALLS[operation]
+    call = EVERY_CALL[operation]
     texts = [operation[1], *(value for value in (call.body or {}).values() if isinstance(value, str)), call.query]
     return [part.partition("}")[0] for text in texts for part in text.split("{")[1:]]
 

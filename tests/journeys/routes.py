@@ -24,11 +24,15 @@ Operation = tuple[str, str]
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """Things that exist: everything about one factory, with its group, a buyer that may see it and strangers."""
+    """Things that exist: everything about one factory, with its group, a buyer that may see it and strangers.
+
+    ``directory`` keeps the staff of a buyer that has nothing else.
+    """
 
     factory: str
     group: str
     buyer: str
+    directory: str
     other_factory: str
     other_buyer: str
     ids: Mapping[str, str]
@@ -246,6 +250,34 @@ CALLS: Final[Mapping[Operation, Call]] = {
     ("POST", "/webhooks/{webhook_id}/enabling"): Call(permission=Permission.WEBHOOK_MANAGE),
     ("POST", "/webhooks/{webhook_id}/secret"): Call(permission=Permission.WEBHOOK_MANAGE),
 }
+
+SCIM: Final = "/../../scim/v2"
+"""Where buyers' directories ask, seen from the prefix of the API."""
+SCIM_USER: Final = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "somebody"}
+_PATCH: Final = {
+    "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+    "Operations": [{"op": "replace", "path": "active", "value": False}],
+}
+DIRECTORY: Final[Mapping[Operation, Call]] = {
+    (method, f"{SCIM}{path}"): Call(permission=Permission.MEMBER_PROVISION, body=body)
+    for method, path, body in (
+        ("GET", "/ServiceProviderConfig", None),
+        ("GET", "/ResourceTypes", None),
+        ("GET", "/ResourceTypes/User", None),
+        ("GET", "/Schemas", None),
+        ("GET", "/Schemas/urn:ietf:params:scim:schemas:core:2.0:User", None),
+        ("POST", "/.search", {}),
+        ("POST", "/Users/.search", {}),
+        ("GET", "/Users", None),
+        ("POST", "/Users", SCIM_USER),
+        ("GET", "/Users/{user_id}", None),
+        ("PUT", "/Users/{user_id}", SCIM_USER),
+        ("PATCH", "/Users/{user_id}", _PATCH),
+        ("DELETE", "/Users/{user_id}", None),
+    )
+}
+"""What is public and not in the OpenAPI document, because SCIM describes itself."""
+EVERY_CALL: Final[Mapping[Operation, Call]] = {**CALLS, **DIRECTORY}
 
 PUBLIC: Final[frozenset[Operation]] = frozenset({("GET", "/openapi.json")})
 

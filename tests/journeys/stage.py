@@ -7,7 +7,7 @@ import openpyxl
 
 from deploy.demo.path import QUESTIONNAIRE_ID, WORKBOOK, photograph
 from tests.journeys.country import FINDINGS, Country, Party, new_id, today
-from tests.journeys.routes import PDF, TERMS, Stage
+from tests.journeys.routes import PDF, SCIM, SCIM_USER, TERMS, Stage
 
 
 async def the_stage(country: Country) -> Stage:
@@ -40,10 +40,12 @@ async def the_stage(country: Country) -> Stage:
     hooks = [{"id": new_id(), "url": "https://buyer.example/hook"} for _ in range(2)]
     for hook in hooks:
         await country.do(buyer, "POST", "/webhooks", hook)
+    directory, *members = await staffed(country)
     return Stage(
         factory=factory.user,
         group=group.user,
         buyer=buyer.user,
+        directory=directory,
         other_factory=(await country.factory()).user,
         other_buyer=(await country.buyer()).user,
         ids={
@@ -65,6 +67,7 @@ async def the_stage(country: Country) -> Stage:
             "recommendation_id": next(iter(recommendations)),
             "course_id": courses[0]["id"],
             "import_id": begun["id"],
+            "user_id": members[0],
         },
         spare={
             "webhook_id": hooks[1]["id"],
@@ -72,6 +75,7 @@ async def the_stage(country: Country) -> Stage:
             "entitlement_id": f"partner-{spare_buyer.id}",
             "disclosure_id": await country.disclosure(case, (spare_buyer,)),
             "questionnaire_id": spare_questionnaire_id,
+            "user_id": members[1],
         },
     )
 
@@ -90,6 +94,14 @@ async def dealings(country: Country, factory: Party, buyer: Party) -> dict[str, 
     for party in (factory, buyer):
         await country.do(party, "POST", "/terms-acceptances", TERMS)
     return {"request_id": asked, "agreement_id": agreement, "document_id": scan["id"], "terms_version": version}
+
+
+async def staffed(country: Country) -> list[str]:
+    """A buyer's directory, and the ids of two members of the staff that it keeps."""
+    directory = f"directory-of-{(await country.buyer()).user}"
+    bodies = [{**SCIM_USER, "userName": new_id()} for _ in range(2)]
+    answers = [await country.do(directory, "POST", f"{SCIM}/Users", body) for body in bodies]
+    return [directory, *(answer.json["id"] for answer in answers)]
 
 
 def another_workbook() -> bytes:

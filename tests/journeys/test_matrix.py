@@ -9,10 +9,11 @@ import pytest
 from contracts.identity import ASSIGNABLE, Role
 from contracts.permissions import PERMISSIONS, Permission
 from deploy.client import Answer, Client
+from gateway.routes import _OF_DIRECTORIES
 from tests.journeys.country import Country, country_of, new_id
-from tests.journeys.matrix import REFERENCE, WITH_PARTIES, Cell, Outcome, Over, applies, read, routes_of
+from tests.journeys.matrix import REFERENCE, Cell, Outcome, Over, applies, read, routes_of, speaks
 from tests.journeys.people import ONLY
-from tests.journeys.routes import CALLS, Call, Operation, Stage, filled
+from tests.journeys.routes import DIRECTORY, EVERY_CALL, SCIM, Call, Operation, Stage, filled
 from tests.journeys.stage import the_stage
 from tests.journeys.world import World, embedded_world
 
@@ -31,11 +32,16 @@ TAKES_AWAY: Final = frozenset(
         ("DELETE", "/grants/{grant_id}"),
         ("DELETE", "/webhooks/{webhook_id}"),
         ("POST", "/questionnaires/{questionnaire_id}/retirement"),
+        ("DELETE", f"{SCIM}/Users/{{user_id}}"),
     }
 )
 NO_BODY: Final = {"unknown": True}
 DONE: Final = frozenset({200, 201, 202, 204})
 LISTED: Final = (Outcome.LISTS_EVERYTHING, Outcome.LISTS_OWN, Outcome.LISTS_SHARED)
+NOTHING_MORE: Final = frozenset({"not_found", "not_permitted"})
+SCIM_ERROR: Final = ["urn:ietf:params:scim:api:messages:2.0:Error"]
+DESCRIBING: Final = frozenset(operation for operation in DIRECTORY if "Users" not in operation[1])
+"""They tell what a directory may ask, and nothing of anybody's staff."""
 REFUSED_FOR_ITS_CONTENT: Final = frozenset({400, 409})
 _stages: list[Stage] = []
 
@@ -49,7 +55,12 @@ class Scene(msgspec.Struct, frozen=True):
 
     def user(self, role: Role) -> str:
         """Somebody who holds this role and no other."""
-        parties = {Role.FACTORY: self.one.factory, Role.BUYER: self.one.buyer, Role.GROUP: self.one.group}
+        parties = {
+            Role.FACTORY: self.one.factory,
+            Role.BUYER: self.one.buyer,
+            Role.BUYER_PROVISIONER: self.one.directory,
+            Role.GROUP: self.one.group,
+        }
         return {**STAFF, **parties}.get(role) or ONLY[role].user
 
 
@@ -69,17 +80,17 @@ async def scene(whole_world: World) -> AsyncIterator[Scene]:
         yield Scene(country, *_stages)
 
 
-def ids_for(scene: Scene, role: Role, over: Over) -> Mapping[str, str]:
+def ids_for(scene: Scene, role: Role, operation: Operation, over: Over) -> Mapping[str, str]:
     """The things of a request in a scope."""
     if over in {Over.WHOLE, Over.NONE}:
         return dict.fromkeys(scene.one.ids, new_id())
-    return scene.other.ids if over is Over.OTHER and role in WITH_PARTIES else scene.one.ids
+    return scene.other.ids if over is Over.OTHER and speaks(role, operation) else scene.one.ids
 
 
 async def send(client: Client, operation: Operation, ids: Mapping[str, str], *, is_harmless: bool) -> Answer:
     """Send the request of a route, or one that is refused for its content after everything else was looked at."""
     method, template = operation
-    call: Call = CALLS[operation]
+    call: Call = EVERY_CALL[operation]
     path = filled(template, ids) + (f"?{filled(call.query, ids)}" if call.query else "")
     if call.body is not None:
         return await client.call(method, path, NO_BODY if is_harmless else filled(call.body, ids))
@@ -90,8 +101,17 @@ def is_a_page(answer: Answer) -> bool:
     return answer.headers["content-type"] == "application/json" and "next_cursor" in answer.json
 
 
-async def everything_on(client: Client, path: str) -> tuple[Answer, bytes]:
+def is_a_list(operation: Operation) -> bool:
+    """Whether a route lists things; what describes the directory's own API lists nobody's."""
+    return operation[1].endswith("/.search") or (operation[0] == "GET" and operation not in DESCRIBING)
+
+
+async def everything_on(client: Client, operation: Operation) -> tuple[Answer, bytes]:
     """A list: the answer with its last page, and all its pages."""
+    path = operation[1]
+    if operation[0] == "POST":
+        answer = await send(client, operation, {}, is_harmless=False)
+        return answer, answer.body
     separator, content = "&" if "?" in path else "?", b""
     answer = await client.call("GET", path)
     while answer.status == 200 and is_a_page(answer) and answer.json["next_cursor"]:
@@ -108,7 +128,7 @@ def named(stage: Stage, content: bytes, *, is_reference: bool) -> bool:
 
 def outcome_of_list(scene: Scene, operation: Operation, content: bytes) -> set[Outcome]:
     """What a list amounts to; of one party's things it cannot be seen whether they are its own or shared with it."""
-    is_reference = CALLS[operation].everybody
+    is_reference = EVERY_CALL[operation].everybody
     shown = tuple(named(stage, content, is_reference=is_reference) for stage in (scene.one, scene.other))
     if shown == (True, True):
         return {Outcome.LISTS_EVERYTHING}
@@ -121,10 +141,10 @@ async def met(scene: Scene, cell: Cell, operation: Operation, expected: str) -> 
     """What the role meets on one route in this scope, ``None`` when the scope does not apply to the route."""
     if not applies(cell.role, operation, cell.over):
         return None
-    ids = ids_for(scene, cell.role, cell.over)
+    ids = ids_for(scene, cell.role, operation, cell.over)
     client = scene.country.person(scene.user(cell.role))
-    if operation[0] == "GET" and cell.over is Over.WHOLE:
-        answer, content = await everything_on(client, operation[1])
+    if cell.over is Over.WHOLE and is_a_list(operation):
+        answer, content = await everything_on(client, operation)
         if answer.status == 200:
             return outcome_of_list(scene, operation, content)
     else:
@@ -138,14 +158,16 @@ async def met(scene: Scene, cell: Cell, operation: Operation, expected: str) -> 
             # Where there is a list as well, the row says what the list shows.
             has_list = ("GET", operation[1]) in routes_of(cell.permission)
             return set(LISTED) if has_list and cell.over is Over.WHOLE else {Outcome.ALLOWED}
-    is_single = "{" in operation[1]
+    is_single = "{" in operation[1] and operation not in DIRECTORY
     found: set[Outcome] = set()
-    # A role that nobody can hold is no role at all, which is told before anything is looked at.
+    # A role that nobody can hold is no role at all, nor is any but one where directories ask, which is told before
+    # anything is looked at.
     if answer.status == (404 if is_single and cell.role in ASSIGNABLE else 403):
         found.add(Outcome.REFUSED)
     if answer.status == 404 and cell.permission in PERMISSIONS[cell.role]:
         found = {Outcome.NOT_FOUND}
-    assert answer.json["code"] in {"not_found", "not_permitted"}, (operation, answer.status, answer.body[:300])
+    said = answer.json["schemas"] == SCIM_ERROR if operation in DIRECTORY else answer.json["code"] in NOTHING_MORE
+    assert said, (operation, answer.status, answer.body[:300])
     return found
 
 
@@ -164,6 +186,11 @@ async def test_each_role_meets_what_the_matrix_says(scene: Scene, role: Role, pe
             assert expected == Outcome.NOT_APPLICABLE, f"{cell}: nothing to try, so it says {Outcome.NOT_APPLICABLE}"
         for operation, outcomes in tried.items():
             assert expected in outcomes, f"{cell} says {expected!r}, but {operation} answers as {outcomes}"
+
+
+def test_whatever_a_directory_may_ask_is_tried() -> None:
+    known = {(method, path) for path, methods in _OF_DIRECTORIES.items() for method in methods}
+    assert {(method, path.removeprefix("/../..")) for method, path in DIRECTORY} == known
 
 
 async def test_what_is_internal_is_passed_on_for_nobody(scene: Scene) -> None:
