@@ -79,7 +79,6 @@ _DISCLOSURE: Final = {
 }
 _PURCHASE: Final = {"buyer_id": "{buyer_id}", "credits": 5, "reference": "Invoice 1"}
 _GRANT: Final = {"factory_id": "{factory_id}", "buyer_id": "{buyer_id}", "purpose": "review"}
-
 _REQUEST: Final = {"factory_id": "{factory_id}", "purpose": "Sourcing"}
 _AGREEMENT: Final = {"factory_id": "{factory_id}", "buyer_id": "{buyer_id}", "starts_on": "2026-01-01"}
 PDF: Final = b"%PDF-1.7\n%%EOF\n"
