@@ -182,7 +182,7 @@ def ending(fold: Fold, entitlement_id: str, *, reason: str, is_returned: bool) -
     if is_returned and not spent:
         raise NothingToReturn("The entitlement cost no credit.")
     if record.ended_epoch is not None:
-        if is_returned and not _end_of(fold, record.ended_epoch).credits:
+        if is_returned and not _end_of(record).credits:
             raise EndedWithoutReturn("The entitlement ended before, and its credit was not returned.")
         return None
     return EntitlementEnded(
@@ -237,18 +237,17 @@ def _uses(fold: Fold, buyer_id: str | None) -> Iterator[Movement]:
             cycles=used.cycles,
         )
         yield spent
-        if record.ended_epoch is not None and (ended := _end_of(fold, record.ended_epoch)).credits:
+        if record.ended_epoch is not None and (ended := _end_of(record)).credits:
             (entry,) = fold.after(record.ended_epoch - 1, limit=1)
             told = {"epoch": entry.epoch, "at": entry.at, "by": entry.by, "credits": ended.credits}
             yield msgspec.structs.replace(spent, turn=Turn.RETURNED, reference=ended.reason, **told)
 
 
-def _end_of(fold: Fold, epoch: int) -> EntitlementEnded:
-    """What an entry that ended an entitlement says; raises ``TypeError`` for another entry."""
-    (entry,) = fold.after(epoch - 1, limit=1)
-    if not isinstance(entry.fact, EntitlementEnded):
-        raise TypeError(f"{entry.fact.kind} ends no entitlement")
-    return entry.fact
+def _end_of(record: Record) -> EntitlementEnded:
+    """What ended an entitlement; raises ``TypeError`` for a record of another kind, or that stands."""
+    if not isinstance(record.ending, EntitlementEnded):
+        raise TypeError("The record is no entitlement that has ended.")
+    return record.ending
 
 
 def _checked(purchase: Purchase) -> Purchase:

@@ -85,7 +85,7 @@ async def give(
     by another grant.
     """
     await _demand_granting(parties, principal, grant.factory_id)
-    group_id = principal.party_id or "" if _is_of_group(principal) else ""
+    group_id = _group_of(principal)
     by = principal.subject
 
     async def write() -> tuple[Record, NotFound | None]:
@@ -136,8 +136,8 @@ async def put(
         if present is None:
             factory.demand_active()
             demand_open(fold, grant.buyer_id)
-            if group_id and grant.factory_id not in fold.visible.owned(group_id):
-                raise NotFound("There is no such factory.")
+            if group_id:
+                demand_owned(fold, group_id, grant.factory_id)
             if agreement is not None:
                 if has_ended(fold, agreement.id):  # since it was read
                     raise AgreementDoesNotCover("The agreement was terminated.")
@@ -211,22 +211,16 @@ async def end(ledger: Ledger, consent: Consent, grant_id: str, decide: Ending, *
 
 async def _demand_granting(parties: Parties, principal: Principal, factory_id: str) -> None:
     """Raise ``NotFound`` unless the caller speaks for the factory, or for a group that the factory lets grant."""
-    if _is_of_group(principal):
-        factory = await parties.factories.get(
-            factory_id, Scope(country=principal.country, factories=principal.factories)
-        )
-        if not factory.owner_may_grant:
-            raise NotFound("There is no such factory.")
-    else:
-        await parties.factories.get(factory_id, _own(principal))
+    factory = await parties.factories.get(factory_id, speaking_for(principal))
+    if _is_of_group(principal) and not factory.owner_may_grant:
+        raise NotFound("There is no such factory.")
 
 
 async def granting_group(parties: Parties, principal: Principal, factory_id: str) -> str:
     """The group in whose name the caller speaks for a factory, empty for who is of none; raises ``NotFound``."""
-    if not _is_of_group(principal):
-        return ""
-    await _demand_granting(parties, principal, factory_id)
-    return principal.party_id or ""
+    if _is_of_group(principal):
+        await _demand_granting(parties, principal, factory_id)
+    return _group_of(principal)
 
 
 def demand_owned(fold: Fold, group_id: str, factory_id: str) -> None:
@@ -240,6 +234,11 @@ def speaking_for(principal: Principal) -> Scope:
     if _is_of_group(principal):
         return Scope(country=principal.country, factories=principal.factories)
     return _own(principal)
+
+
+def _group_of(principal: Principal) -> str:
+    """The group for which the caller speaks, empty for who is of none."""
+    return (principal.party_id or "") if _is_of_group(principal) else ""
 
 
 def _is_of_group(principal: Principal) -> bool:
