@@ -1,7 +1,7 @@
 """HTTP connections that end when the other side dawdles: heads have a length and a time, answers must be taken."""
 
 import asyncio
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from uvicorn._types import ASGI3Application
@@ -22,6 +22,18 @@ _REFUSED: Final = msgspec.json.encode(
 )
 
 
+class _LastAnswer:
+    """Where the last answer of a connection is written."""
+
+    def __init__(self, connection: "CarefulHttp") -> None:
+        self._connection = connection
+        self.write, self.is_closing = connection.transport.write, connection.transport.is_closing
+
+    def close(self) -> None:
+        """Leave it to the connection how it is closed."""
+        self._connection.answered()
+
+
 class CarefulHttp(HttpToolsProtocol):
     """Uvicorn's protocol with limits that its parser and its writing lack."""
 
@@ -31,6 +43,7 @@ class CarefulHttp(HttpToolsProtocol):
     _awaits_head = True
     _is_in_head = False
     _head_bytes = 0
+    _has_ended = False
     _answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -51,6 +64,8 @@ class CarefulHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; a head that is too long is refused before it is whole."""
+        if self._has_ended:
+            return
         if self._awaits_head:
             self._wait_for_head()
         super().data_received(data)
@@ -85,8 +100,17 @@ class CarefulHttp(HttpToolsProtocol):
         self._stop_watching_writing()
         super().resume_writing()
 
+    def answered(self) -> None:
+        """Close the connection after its last answer, or only our half of it while the request is still coming."""
+        if self._answering is not None and self._answering.more_body:
+            self._end()
+        else:
+            self.transport.close()
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
+        if not cycle.keep_alive:
+            cycle.transport = cast(asyncio.Transport, _LastAnswer(self))
         super()._start_asgi_task(cycle, app)
 
     def _wait_for_head(self) -> None:
@@ -104,7 +128,17 @@ class CarefulHttp(HttpToolsProtocol):
             return
         head = f"content-type: application/problem+json\r\ncontent-length: {len(_REFUSED)}\r\nconnection: close\r\n\r\n"
         self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + head.encode() + _REFUSED)
-        self.transport.close()
+        self._end()
+
+    def _end(self) -> None:
+        """Say that nothing more comes, and let what the other side still sends run out.
+
+        Closing while it comes would reset the connection, and the answer would be lost on its way.
+        """
+        self._has_ended = True
+        self._wait_for_head()  # the longest that this may last
+        self.flow.resume_reading()
+        self.transport.write_eof()
 
     def _watch_writing(self, before: int) -> None:
         self._write_timer = self.loop.call_later(STALLED_S, self._end_if_stalled, before)

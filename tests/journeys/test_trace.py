@@ -57,7 +57,7 @@ EDGES: Final[tuple[tuple[Step, Step], ...]] = (
 STEPS: Final = {step for edge in EDGES for step in edge}
 
 SPAN_NAMES: Final = re.compile(
-    r"(GET|POST|PUT|PATCH|DELETE|HEAD)( /[a-z0-9_/.{}-]*)?"
+    r"(GET|POST|PUT|PATCH|DELETE|HEAD)( /[A-Za-z0-9_/.{}-]*)?"
     r"|[a-z_.]+\.v[0-9]+ (publish|process)|[a-z_]+\.[a-z_]+|outbox relay"
 )
 AN_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

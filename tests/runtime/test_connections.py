@@ -21,8 +21,12 @@ GONE: list[str] = []
 async def app(scope: Any, receive: Any, send: Any) -> None:
     """Reads the body, then answers: ``/long`` with 60 MB, ``/waits`` when its caller left, anything else briefly.
 
-    ``/begins`` begins, and does not go on before its caller left.
+    ``/begins`` begins, and does not go on before its caller left; ``/refused`` does not read the body.
     """
+    if scope["path"] == "/refused":
+        await send({"type": "http.response.start", "status": 413, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": b"refused", "more_body": False})
+        return
     while (await receive()).get("more_body"):
         pass
     if scope["path"] == "/waits":
@@ -115,8 +119,36 @@ async def test_a_head_that_is_too_long_is_refused_before_it_ends(address: tuple[
         for _ in range(MOST_HEAD_BYTES // 8192 + 4):
             writer.write(b"x" * 8192)
             await asyncio.sleep(0)
-        answer = await ended(reader)
-        assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
+        assert (await ended(reader)).startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize("says", [b"connection: close\r\n", b""], ids=["closing", "keeping"])
+async def test_a_refusal_arrives_although_the_body_is_still_being_sent(address: tuple[str, int], says: bytes) -> None:
+    async with connected(address) as (reader, writer):
+        writer.write(
+            b"POST /refused HTTP/1.1\r\nhost: x\r\n" + says + b"content-length: %d\r\n\r\n" % (64 * len(CHUNK))
+        )
+        for _ in range(64):
+            writer.write(CHUNK)
+            await writer.drain()
+            await asyncio.sleep(0.001)
+        assert b"refused" in await reader.readuntil(b"0\r\n\r\n")
+
+
+async def test_a_body_without_end_is_not_listened_to_for_long(address: tuple[str, int]) -> None:
+    async with connected(address) as (reader, writer):
+        writer.write(b"POST /refused HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1000000000\r\n\r\n")
+
+        async def flood() -> None:
+            while True:
+                writer.write(CHUNK)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+
+        flooding = asyncio.create_task(flood())
+        assert b"refused" in await ended(reader)
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(flooding, 2)
 
 
 async def test_a_head_that_is_too_long_never_stands_in_the_middle_of_an_answer(address: tuple[str, int]) -> None:
