@@ -85,6 +85,10 @@ class _Ledger:
     def on_append(self, tell: object) -> None:
         pass
 
+    @property
+    def known(self) -> Fold:
+        return self._fold
+
     async def current(self) -> Fold:
         return self._fold
 

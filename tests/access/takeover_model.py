@@ -125,6 +125,11 @@ class Process:
         """The ledger: its key is announced."""
         return self.fold
 
+    @property
+    def known(self) -> Fold:
+        """The ledger: what was read before."""
+        return self.fold
+
     async def current(self) -> Fold:
         """The ledger: read what is behind the fold."""
         self.catch_up(await self._world.ask("ledger", lambda: self._world.epoch))

@@ -15,7 +15,7 @@ from tests.access.lease_model import Model, Scenario
 from tests.access.takeover_model import Found, Takeover
 
 
-async def answers_from_what_grew_meanwhile(self: Consent) -> tuple[Fold, int]:
+async def answers_from_what_grew_meanwhile(self: Consent, _: int) -> tuple[Fold, int]:
     """Check the charge once, and tell whatever anybody of this process has read by then."""
     fold = await self._ledger.current()
     await self._charge.check()

@@ -3,11 +3,12 @@
 To rotate the key, start with the new key and, as the previous one, the key it replaces: the announcement of the new key
 is signed by the old one, which is then worthless and may be destroyed. A process with any other key cannot write.
 
-The fold is kept in memory and only ever grows by entries that were read back from the ledger, so that it cannot
-say anything else than the ledger does, whichever process wrote.
+The fold is kept in memory and only ever grows by entries that were read from the ledger, or that it took from this
+process, so that it cannot say anything else than the ledger does, whichever process wrote.
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -65,18 +66,25 @@ class Ledger:
         self._tell: Callable[[], None] = lambda: None
         self._fold = Fold(anchor=keys.anchor)
 
+    @property
+    def known(self) -> Fold:
+        """The fold of what this process knows to be on the ledger, without asking whether that is all."""
+        return self._fold
+
     async def current(self) -> Fold:
         """The fold of everything on the ledger, whole country; raises ``LedgerBroken``."""
         while True:
             behind = {"_id": {"$gt": _key(self._fold.epoch)}}
             page = await self._entries.find(behind, sort=[("_id", 1)], limit=PAGE)
             for entry in page.items:
-                if entry.epoch > self._fold.epoch:  # another reader may have been here during the read
-                    self._apply(entry)
+                self._apply(entry)
             if page.next_cursor is None:
                 return self._fold
 
     def _apply(self, entry: Entry) -> None:
+        """Let the fold grow, unless somebody did during the read or the write."""
+        if entry.epoch <= self._fold.epoch:
+            return
         try:
             self._fold.apply(entry)
         except LedgerBroken as error:
@@ -101,14 +109,26 @@ class Ledger:
             raise StoreUnavailable("The ledger cannot be written just now.") from error
 
     async def _append(self, decide: Callable[[Fold], Fact | None], *, by: str, at: datetime) -> Fold:
+        key = self._current()
+        fold, fact = self._fold, self._decided_early(decide, key)
         for _ in range(APPEND_ATTEMPTS):
-            fold = await self.announce_key(at=at)
-            fact = decide(fold)
-            if fact is None or await self._insert(fold, fact, by=by, at=at, key=self._current()):
-                found = fold if fact is None else await self.current()
+            if fact is None:
+                fold = await self.announce_key(at=at)
+                fact = decide(fold)
+            if fact is None or await self._insert(fold, fact, by=by, at=at, key=key):
                 self._tell()
-                return found
+                return fold
+            fact = None
         raise Conflict("Too many others are writing the ledger; try again.")
+
+    def _decided_early(self, decide: Callable[[Fold], Fact | None], key: LedgerKey) -> Fact | None:
+        """What the decision writes going by what is known: the epoch that it takes proves that it was all there is.
+
+        Nothing proves a refusal, nor that there is nothing to write: ``None``.
+        """
+        with contextlib.suppress(Refusal):
+            return decide(self._fold) if self._fold.chain.key == key.public else None
+        return None
 
     async def announce_key(self, *, at: datetime) -> Fold:
         """Announce this process's key unless it is the valid one; raises ``KeyNotAnnounced`` when it cannot be."""
@@ -170,13 +190,16 @@ class Ledger:
         return self._keys.current
 
     async def _insert(self, fold: Fold, fact: Fact, *, by: str, at: datetime, key: LedgerKey) -> bool:
-        """Write the next entry; tell whether this call wrote it and nobody else had taken the epoch."""
+        """Write the next entry and know it; tell whether this call wrote it and nobody else had taken the epoch."""
         entry = fold.next(fact, by=by, at=at, salt=secrets.token_hex(16), key=key)
         event = fact.event(entry.epoch)
         try:
-            return await self._entries.create(_key(entry.epoch), entry, (event,) if event else ())
+            is_written = await self._entries.create(_key(entry.epoch), entry, (event,) if event else ())
         except Conflict:
             return False
+        if is_written:
+            self._apply(entry)
+        return is_written
 
 
 def epoch_of(cursor: str, order: Sort) -> int:

@@ -62,8 +62,8 @@ class Consent:
         Waits for news at most ``wait_s`` and a third of a lease. Raises ``LedgerDoesNotConnect`` and ``NotInCharge``.
         """
         await self._open()
-        fold = await self._ledger.current()
-        if not fold.connects(after, entry_hash):
+        fold = self._ledger.known
+        if not fold.connects(after, entry_hash) and not (await self._ledger.current()).connects(after, entry_hash):
             raise LedgerDoesNotConnect("The gateway has followed another ledger; it must read this one from the start.")
         self._leases = self._leases.acknowledged(gateway, after)
         self.announce()
@@ -72,7 +72,7 @@ class Consent:
             await self._change(within_s=left)
         if self._clock() >= self._leases.unknown_until:
             await self._charge.settle()
-        fold, known = await self._known()
+        fold, known = await self._known(after)
         entries = tuple(followed(entry) for entry in fold.after(after, limit=min(ENTRIES_PER_ANSWER, known - after)))
         is_complete = after + len(entries) == fold.epoch
         if is_complete:
@@ -116,14 +116,19 @@ class Consent:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def _known(self) -> tuple[Fold, int]:
+    async def _known(self, after: int) -> tuple[Fold, int]:
         """What stands, and the epoch up to which it was read before nobody had taken over; raises ``NotInCharge``.
+
+        The ledger is not read while there is news behind ``after`` that is known: what another process wrote without
+        taking the charge is told with the next news, and when there is none.
 
         NOTE: the fold grows while the charge is checked. Who took over since then takes the leases of this process to
         know nothing that came later, so later entries must not leave it.
         """
         for _ in range(CHECKS_PER_ANSWER):
-            fold = await self._ledger.current()
+            fold = self._ledger.known
+            if fold.epoch <= after:
+                fold = await self._ledger.current()
             known = fold.epoch
             await self._charge.check()
             if fold.epoch == known:
