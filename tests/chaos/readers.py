@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -44,18 +44,23 @@ RECENT_SHARE: Final = 0.3
 class Pace(msgspec.Struct, frozen=True):
     """How long a client pauses after a read: without pauses the readers would leave nothing for the rest."""
 
-    shortest_s: float = 0.0
-    longest_s: float = 0.05
+    shortest_s: float
+    longest_s: float
+
+
+STORM_PACE: Final = Pace(0.0, 0.05)
+CALM_PACE: Final = Pace(0.1, 0.3)
+"""What a withdrawal takes while all is healthy is told of a machine that is busy and not overrun."""
 
 
 class Readers:
     """The clients of every gateway."""
 
-    def __init__(self, country: Country, judge: Judge, *, seed: int, pace: Pace) -> None:
+    def __init__(self, country: Country, judge: Judge, *, seed: int, is_calm: Callable[[], bool]) -> None:
         self._country = country
         self._judge = judge
         self._seed = seed
-        self._pace = pace
+        self._is_calm = is_calm
         self._tokens = {buyer: country.token(f"user-{buyer}", Role.BUYER, buyer) for buyer in BUYERS}
 
     async def run(self) -> None:
@@ -76,7 +81,8 @@ class Readers:
                 # Who gives up on a gateway that says nothing asks it again: so it is asked while it is frozen, too.
                 patience_s = chance.uniform(*PATIENCE_S) if slot.waiting < MOST_WAITING else 10 * LEASE_S
                 outcome = await slot.ask(read, patience_s=patience_s)
-                pause_s = path.rest_s + chance.uniform(self._pace.shortest_s, self._pace.longest_s)
+                pace = CALM_PACE if self._is_calm() else STORM_PACE
+                pause_s = path.rest_s + chance.uniform(pace.shortest_s, pace.longest_s)
                 await asyncio.sleep(pause_s if outcome in {"200", "304", "404"} else max(pause_s, 0.02))
         finally:
             slot.close()

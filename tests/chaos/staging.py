@@ -8,7 +8,7 @@ from typing import Final
 from tests.bench.timing import Spread, spread
 from tests.chaos.country import LEASE_S, Country
 from tests.chaos.factories import Factories, Withdrawal
-from tests.chaos.readers import Pace, Readers
+from tests.chaos.readers import Readers
 from tests.chaos.trouble import Chaos
 from tests.chaos.truth import Judge
 
@@ -83,7 +83,6 @@ async def run(
     reads: int,
     withdrawals: int,
     seed: int,
-    pace: Pace | None = None,
     is_enough: Callable[[Judge], bool] = lambda _: False,
 ) -> Run:
     """Go on until there were that many of both, or enough was seen; then everything is withdrawn and at rest.
@@ -92,7 +91,7 @@ async def run(
     """
     judge = Judge(lease_s=LEASE_S)
     chaos, factories = Chaos(country, judge, seed=seed), Factories(country, judge, seed=seed)
-    readers = Readers(country, judge, seed=seed, pace=pace or Pace())
+    readers = Readers(country, judge, seed=seed, is_calm=lambda: chaos.is_calm)
     going = Run(judge, chaos, factories)
     making_trouble, sharing, reading = tasks = [asyncio.create_task(each.run()) for each in (chaos, factories, readers)]
     try:

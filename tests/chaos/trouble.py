@@ -69,6 +69,11 @@ class Chaos:
         self._is_stopping = True
         self._is_storming.set()
 
+    @property
+    def is_calm(self) -> bool:
+        """Whether no more trouble begins just now."""
+        return not self._is_storming.is_set()
+
     def during(self, began: float, ended: float, *, margin_s: float) -> list[Trouble]:
         """What was wrong at some moment from a margin before to a margin after."""
         first, last = began - margin_s, ended + margin_s

@@ -96,6 +96,8 @@ class Wire:
                 await asyncio.sleep(self._delay_s)
             while self._fault in held:
                 await self._changed.wait()
+            if sink.transport.is_closing():
+                break
             sink.write(piece)
             await sink.drain()
         raise ConnectionResetError

@@ -161,6 +161,16 @@ class Ledger:
             raise NotFound("There is no such record.")
         return record
 
+    async def given(self, record_id: str, scope: Scope) -> Record:
+        """Read who granted what to whom, which never changes; whether it has ended may be out of date.
+
+        Raises ``NotFound`` for absent or out of scope.
+        """
+        record = self._fold.record(record_id)
+        if record is None or not record.concerns(scope):
+            return await self.get(record_id, scope)
+        return record
+
     async def find(
         self,
         scope: Scope,

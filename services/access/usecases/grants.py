@@ -89,10 +89,10 @@ async def give(
     by = principal.subject
 
     async def write() -> tuple[Record, NotFound | None]:
-        is_new = (await ledger.current()).record(grant.id) is None
+        is_new = bool(group_id) and (await ledger.current()).record(grant.id) is None
         given = await put(ledger, parties, grant, by=by, now=now, today=today, usual_day=usual_day, group_id=group_id)
         try:
-            if group_id and is_new:
+            if is_new:
                 await _demand_granting(parties, principal, grant.factory_id)
         except NotFound as refusal:
             # The factory withdrew the permission, which is not on the ledger, while the grant was written.
@@ -180,7 +180,7 @@ async def revoke(
 
     A group withdraws every grant of a factory that it may grant for. Raises ``NotFound``.
     """
-    record = await ledger.get(grant_id, speaking_for(principal))
+    record = await ledger.given(grant_id, speaking_for(principal))
     group_id = await granting_group(parties, principal, record.factory_id)
 
     def decide(fold: Fold) -> GrantRevoked | None:

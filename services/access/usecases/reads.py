@@ -54,8 +54,10 @@ class Recording:
         grounds = {ground for read in reads for ground in read.grounds}
         found = {ground: self._purposes[ground] for ground in grounds if ground in self._purposes}
         if missing := grounds - found.keys():
-            # The gateway knows them from this ledger: what a fresh look at it does not show is no grant.
-            fold = await self._ledger.current()
+            fold = self._ledger.known
+            if any(fold.record(ground) is None for ground in missing):
+                # The gateway knows them from this ledger: what a fresh look at it does not show is no grant.
+                fold = await self._ledger.current()
             if len(self._purposes) >= MOST_PURPOSES:
                 self._purposes.clear()
             records = ((ground, fold.record(ground)) for ground in missing)
