@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from contracts.access import EntryKind
 from contracts.errors import Malformed, NotFound
+from contracts.identity import Scope
 from services.access.domain.consent.endings import revocation
 from services.access.domain.consent.entry import Entry, followed
 from services.access.domain.consent.facts import BuyerClosed, BuyerReopened, Fact, GrantGiven, GroupJoined
@@ -196,3 +197,42 @@ async def test_a_race_for_an_epoch_is_decided_again(tmp_path: Path) -> None:
             written += 10
         assert (await first.current()).epoch == 1 + written
         assert len(decided) > written
+
+
+async def test_what_is_refused_or_needless_going_by_what_is_known_is_decided_again_on_all_there_is(
+    tmp_path: Path,
+) -> None:
+    async with two_writers(tmp_path) as (first, second):
+        await second.append(lambda _: GrantGiven(grant=a_grant("g1")), by="w", at=NOW)
+        await first.append(lambda _: GrantGiven(grant=a_grant("g2")), by="w", at=NOW)
+
+        def withdraw(fold: Fold) -> Fact | None:
+            if fold.record("g2") is None:
+                raise NotFound("There is no such grant.")
+            return revocation(fold, "g2")
+
+        assert second.known.record("g2") is None
+        await second.append(withdraw, by="w", at=NOW)
+        await first.append(lambda fold: None if fold.record("g3") else GrantGiven(grant=a_grant("g3")), by="w", at=NOW)
+        closed = BuyerClosed(record_id="b1", buyer_id="b1")
+        told = await second.append(lambda fold: closed if fold.record("g3") else None, by="w", at=NOW)
+        kinds = [entry.kind for entry in map(followed, told.after(0, limit=10))]
+    assert kinds[1:] == [
+        EntryKind.GRANT_GIVEN,
+        EntryKind.GRANT_GIVEN,
+        EntryKind.GRANT_REVOKED,
+        EntryKind.GRANT_GIVEN,
+        EntryKind.BUYER_CLOSED,
+    ]
+
+
+async def test_what_was_given_is_told_also_of_what_another_process_wrote(tmp_path: Path) -> None:
+    async with two_writers(tmp_path) as (first, second):
+        await second.current()
+        await first.append(lambda _: GrantGiven(grant=a_grant("g1")), by="w", at=NOW)
+        assert (await second.given("g1", Scope.whole("JO"))).id == "g1"
+        for ledger in (first, second):
+            with pytest.raises(NotFound):
+                await ledger.given("g1", Scope(country="JO", factories=frozenset({"f2"})))
+            with pytest.raises(NotFound):
+                await ledger.given("g2", Scope.whole("JO"))
