@@ -4,9 +4,8 @@ from typing import Final
 
 import msgspec
 
-from contracts.identity import Principal, Role
 from contracts.repetitions import Claim, Claimed, Ended
-from gateway.signing import Signatures
+from gateway.signing import Signatures, itself
 from gateway.upstream import Outgoing, Upstream, UpstreamDown
 from services.runtime.identity import Signer
 from services.runtime.settings import Settings
@@ -21,9 +20,7 @@ class Claims:
     def __init__(self, access: Upstream, signer: Signer, settings: Settings) -> None:
         self._access = access
         self._signatures = Signatures(signer)
-        self._principal = Principal(
-            subject=settings.gateway_id, name="gateway", roles=frozenset({Role.GATEWAY}), country=settings.country
-        )
+        self._principal = itself(settings.gateway_id, settings.country)
 
     async def claim(self, key: str, claim: Claim) -> Claimed:
         """Ask whether to do a request; raises ``UpstreamDown``."""

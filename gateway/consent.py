@@ -11,10 +11,10 @@ from typing import Protocol
 import msgspec
 
 from contracts.access import ConsentAnswer, ConsentEntry
-from contracts.identity import Principal, Role
 from contracts.ledger import Chain, NotGenuine
 from contracts.visibility import DoesNotConnect
 from gateway.replica import Replica, boot_clock
+from gateway.signing import Signatures, itself
 from gateway.upstream import Outgoing, Upstream
 from services.runtime.identity import Signer
 from services.runtime.memory import settle
@@ -52,7 +52,7 @@ class AccessFeed:
     def __init__(self, access: Upstream, signer: Signer, settings: Settings) -> None:
         """``settings.ledger_anchor`` is the fingerprint of the first key; empty, the first one seen is kept to."""
         self._access = access
-        self._signer = signer
+        self._signatures = Signatures(signer)
         self._country = settings.country
         self._chain = Chain(settings.ledger_anchor)
 
@@ -70,13 +70,12 @@ class AccessFeed:
 
     async def _asked(self, gateway: str, *, after: int, entry_hash: str, wait_s: float) -> ConsentAnswer:
         """What access answers, unchecked."""
-        principal = Principal(subject=gateway, name="gateway", roles=frozenset({Role.GATEWAY}), country=self._country)
         query = f"gateway={gateway}&after={after}&hash={entry_hash if after else ''}&wait_s={wait_s:.3f}"
         request = Outgoing(
             method="GET",
             target="/internal/consent",
             query=query,
-            headers=((b"authorization", b"Bearer " + self._signer.sign(principal).encode()),),
+            headers=((b"authorization", self._signatures.header(itself(gateway, self._country), None)),),
         )
         async with self._access.exchange(request) as response:
             content = bytearray()

@@ -18,9 +18,8 @@ from opentelemetry import trace
 from uuid_utils import uuid7
 
 from contracts.errors import Refusal
-from contracts.identity import Principal, Role
 from contracts.reads import MOST_READS, Read
-from gateway.signing import Signatures
+from gateway.signing import Signatures, itself
 from gateway.upstream import Outgoing, Upstream, UpstreamDown
 from services.runtime.identity import Signer
 from services.runtime.periodic import ended
@@ -62,9 +61,7 @@ class AccessReads:
     def __init__(self, access: Upstream, signer: Signer, settings: Settings) -> None:
         self._access = access
         self._signatures = Signatures(signer)
-        self._principal = Principal(
-            subject=settings.gateway_id, name="gateway", roles=frozenset({Role.GATEWAY}), country=settings.country
-        )
+        self._principal = itself(settings.gateway_id, settings.country)
 
     async def put(self, batch: bytes) -> None:
         """See ``ReadSink``."""

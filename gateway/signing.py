@@ -27,6 +27,11 @@ class _Signed(msgspec.Struct, frozen=True):
     shares: Shares | None
 
 
+def itself(gateway_id: str, country: str) -> Principal:
+    """The gateway as a caller that asks for itself and for nobody else."""
+    return Principal(subject=gateway_id, name="gateway", roles=frozenset({Role.GATEWAY}), country=country)
+
+
 class Signatures:
     """Signs principals for the services; remembers at most ``MOST_SIGNED``."""
 

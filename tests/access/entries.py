@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 from contracts.ledger import LedgerKey
 from contracts.vocabulary import COMPLIANCE_KINDS
+from services.access.domain.agreement import Agreement, Side
 from services.access.domain.consent.announced import KeyAnnounced
 from services.access.domain.consent.entry import Entry
 from services.access.domain.consent.facts import Fact, GrantGiven, GrantRevoked
@@ -26,6 +27,12 @@ SALT = "5a" * 16
 def a_grant(grant_id: str = "g1", **fields: object) -> Grant:
     told = {"id": grant_id, "factory_id": "f1", "buyer_id": "b1", "kinds": COMPLIANCE_KINDS, "starts_on": TODAY}
     return Grant(**{"purpose": "review", **told, **fields})  # type: ignore[arg-type]
+
+
+def an_agreement(agreement_id: str = "a1", **fields: object) -> Agreement:
+    """Of f1 and b1, as the factory proposed it."""
+    told = {"id": agreement_id, "factory_id": "f1", "buyer_id": "b1", "kinds": COMPLIANCE_KINDS, "starts_on": TODAY}
+    return Agreement(**{"proposed_by": Side.FACTORY, "proposed_at": NOW, **told, **fields})  # type: ignore[arg-type]
 
 
 def signed_next(fold: Fold, fact: Fact, key: LedgerKey = KEY) -> Entry:

@@ -26,7 +26,7 @@ from services.access.usecases.histories import WRITTEN_WITHIN, Histories
 from services.runtime.documents import Documents
 from services.runtime.files.directory import DirectoryFiles
 from services.runtime.relay import Relay
-from tests.access.entries import a_grant
+from tests.access.entries import a_grant, an_agreement
 from tests.access.parties import ADMIN, GATEWAY, access
 from tests.access.processes import Process, two_on_sqlite
 from tests.support.eventually import eventually
@@ -44,21 +44,10 @@ CLOSED = BuyerClosed(record_id="b1", buyer_id="b1", reason="A sanction")
 REOPENED = BuyerReopened(record_id="b1", buyer_id="b1", reason="Lifted")
 
 
-def an_agreement(agreement_id: str = "a1") -> Agreement:
-    return Agreement(
-        id=agreement_id,
-        factory_id="f1",
-        buyer_id="b1",
-        kinds=a_grant().kinds,
-        starts_on=date(2026, 1, 1),
-        proposed_by=Side.FACTORY,
-        proposed_at=NIGHT,
-        document=Paper(key="k", sha256="0" * 64, size=1, content_type="x", added_by="rana", added_at=NIGHT),
-    )
-
-
 async def propose(agreements: Agreements, agreement_id: str) -> None:
-    agreement, event = an_agreement(agreement_id).proposed(NIGHT.date())
+    document = Paper(key="k", sha256="0" * 64, size=1, content_type="x", added_by="rana", added_at=NIGHT)
+    proposed = an_agreement(agreement_id, starts_on=date(2026, 1, 1), proposed_at=NIGHT, document=document)
+    agreement, event = proposed.proposed(NIGHT.date())
     await agreements.add(agreement, event, request=None)
 
 

@@ -2,22 +2,14 @@
 
 import pytest
 
-from services.access.domain.agreement import Agreement, Side
+from services.access.domain.agreement import Side
 from services.access.domain.consent.agreed import SharingSuspended
 from services.access.domain.consent.fold import Fold
 from services.access.domain.notice import NoticeKind, notices
 from services.access.domain.suspension import resumption, suspension, wanting
-from tests.access.entries import NOW, TODAY, a_fold, a_grant, signed_next
+from tests.access.entries import a_fold, an_agreement, signed_next
 
-AGREEMENT = Agreement(
-    id="a1",
-    factory_id="f1",
-    buyer_id="b1",
-    kinds=a_grant().kinds,
-    starts_on=TODAY,
-    proposed_by=Side.FACTORY,
-    proposed_at=NOW,
-)
+AGREEMENT = an_agreement()
 FACTORY_S, PROGRAMME_S = "Unpaid orders", "A complaint is looked into"
 
 

@@ -20,7 +20,7 @@ from services.access.usecases.agreements import Agreeing
 from services.access.usecases.consent import Consent
 from services.runtime.documents.sqlite import SqliteDocuments
 from services.runtime.files.directory import DirectoryFiles
-from tests.access.entries import NOW, TODAY, a_grant
+from tests.access.entries import NOW, TODAY, a_grant, an_agreement
 from tests.access.processes import LEASE_S, Process, started
 from tests.support.services import a_principal
 
@@ -49,16 +49,7 @@ class Read(Agreements):
 async def process(tmp_path: Path) -> AsyncIterator[Process]:
     """A process in charge, with an agreement a1 in force."""
     async with started(Process(SqliteDocuments(tmp_path / "access.sqlite"))) as (found,):
-        agreement = Agreement(
-            id="a1",
-            factory_id="f1",
-            buyer_id="b1",
-            kinds=a_grant().kinds,
-            starts_on=TODAY,
-            proposed_by=Side.FACTORY,
-            proposed_at=NOW,
-            signatures=(signed_by(Side.FACTORY), signed_by(Side.BUYER)),
-        )
+        agreement = an_agreement(signatures=(signed_by(Side.FACTORY), signed_by(Side.BUYER)))
         kept, event = agreement.proposed(TODAY)
         await found.parties.agreements.add(kept, event, request=None)
         await found.consent.check()

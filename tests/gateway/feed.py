@@ -20,12 +20,15 @@ LEASE_S = 0.6
 class FedConsent:
     """A consent ledger in the test's hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, *shared: str) -> None:
+        """With a grant to the buyer b1 by each of these factories: g1, g2 and so on."""
         self.entries: list[ConsentEntry] = []
         self._partners: set[str] = set()
         self.is_answering = True
         self.acknowledged: dict[str, int] = {}
         self.news = asyncio.Event()
+        for number, factory_id in enumerate(shared, start=1):
+            self.give(f"g{number}", factory_id)
 
     def give(self, grant_id: str, factory_id: str, buyer_id: str = "b1", *kinds: ReportKind) -> None:
         """A grant to a partner: a buyer that is not one yet becomes one first."""

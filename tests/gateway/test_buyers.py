@@ -29,9 +29,7 @@ def service() -> Scripted:
 
 @pytest.fixture
 def consent() -> FedConsent:
-    fed = FedConsent()
-    fed.give("g1", "f1")
-    return fed
+    return FedConsent("f1")
 
 
 @pytest.fixture(params=["inprocess", "http"])

@@ -25,10 +25,7 @@ def shelf() -> Shelf:
 
 @pytest.fixture
 def consent() -> FedConsent:
-    fed = FedConsent()
-    fed.give("g1", "f1")
-    fed.give("g2", "f2")
-    return fed
+    return FedConsent("f1", "f2")
 
 
 @pytest.fixture

@@ -65,9 +65,7 @@ async def door(request: pytest.FixtureRequest, tmp_path: Path, consent: FedConse
 
 @pytest.fixture
 def consent() -> FedConsent:
-    given = FedConsent()
-    given.give("g1", "f1")
-    return given
+    return FedConsent("f1")
 
 
 @pytest.fixture(params=BODIES)

@@ -54,6 +54,13 @@ class Keys(msgspec.Struct, frozen=True):
     previous: LedgerKey | None = None
     anchor: str = ""
 
+    @property
+    def signing(self) -> LedgerKey:
+        """The key that signs; raises ``KeyNotAnnounced`` when there is none."""
+        if self.current is None:
+            raise KeyNotAnnounced("Access was started without the key of the consent ledger.")
+        return self.current
+
 
 class Ledger:
     """The ledger and what it amounts to."""
@@ -109,7 +116,7 @@ class Ledger:
             raise StoreUnavailable("The ledger cannot be written just now.") from error
 
     async def _append(self, decide: Callable[[Fold], Fact | None], *, by: str, at: datetime) -> Fold:
-        key = self._current()
+        key = self._keys.signing
         fold, fact = self._fold, self._decided_early(decide, key)
         for _ in range(APPEND_ATTEMPTS):
             if fact is None:
@@ -132,7 +139,7 @@ class Ledger:
 
     async def announce_key(self, *, at: datetime) -> Fold:
         """Announce this process's key unless it is the valid one; raises ``KeyNotAnnounced`` when it cannot be."""
-        key = self._current()
+        key = self._keys.signing
         for _ in range(APPEND_ATTEMPTS):
             fold = await self.current()
             if fold.chain.key == key.public:
@@ -193,11 +200,6 @@ class Ledger:
                 return Found(found, cursor_of({"_id": last.id, "epoch": last.epoch}, NEWEST_FIRST))
             found.append(record)
         return Found(found, None)
-
-    def _current(self) -> LedgerKey:
-        if self._keys.current is None:
-            raise KeyNotAnnounced("Access was started without the key of the consent ledger.")
-        return self._keys.current
 
     async def _insert(self, fold: Fold, fact: Fact, *, by: str, at: datetime, key: LedgerKey) -> bool:
         """Write the next entry and know it; tell whether this call wrote it and nobody else had taken the epoch."""

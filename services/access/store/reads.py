@@ -19,7 +19,7 @@ from contracts.errors import Conflict, NotFound
 from contracts.identity import Scope
 from contracts.ledger import LedgerKey
 from services.access.domain.reading import Head, LoggedRead, Page, Tail, head_of, spelt, tail_of
-from services.access.store.ledger import KeyNotAnnounced, Keys, Ledger
+from services.access.store.ledger import Keys, Ledger
 from services.runtime.aggregates import Found
 from services.runtime.documents import (
     Document,
@@ -149,9 +149,7 @@ class ReadPages:
 
         A key that was replaced meanwhile is found out within ``LOOK_AGAIN_S``, wherever this process wrote last.
         """
-        key = self._keys.current
-        if key is None:
-            raise KeyNotAnnounced("Access was started without the key of the consent ledger.")
+        key = self._keys.signing
         now_s = time.monotonic()
         if used != key.id or now_s - self._looked_s >= LOOK_AGAIN_S:
             await self._ledger.announce_key(at=at)

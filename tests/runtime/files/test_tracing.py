@@ -1,27 +1,20 @@
 """What an operation on files leaves in the traces, and what it must not."""
 
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
 from services.runtime.files import FileMissing
 from tests.runtime.files.stores import DirectoryStore, Store, broken_off, keys, put, read
+from tests.support.tracing import kept_spans
 
 CANARY = "canary-4711"
 
 
 @pytest.fixture
 def spans() -> InMemorySpanExporter:
-    provider = trace.get_tracer_provider()
-    if not isinstance(provider, TracerProvider):
-        provider = TracerProvider()
-        trace.set_tracer_provider(provider)
-    exporter = InMemorySpanExporter()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return exporter
+    return kept_spans()
 
 
 def finished(spans: InMemorySpanExporter) -> list[ReadableSpan]:
