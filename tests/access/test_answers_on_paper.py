@@ -88,6 +88,20 @@ async def test_a_refusal_on_paper_tells_the_buyer_why(service: Running) -> None:
     assert await grants(service) == []
 
 
+async def test_a_factory_is_told_of_a_refusal_that_the_programme_recorded_in_its_name(service: Running) -> None:
+    await refuse_on(service, (await scanned(service))["id"], reason="No orders")
+    (notice,) = await notices(service)
+    assert (notice["kind"], notice["record_id"], notice["reason"]) == ("refusal_recorded", "r1", "No orders")
+    assert (notice["buyer_id"], notice["kinds"]) == ("b1", ["assessment", "progress"])
+    assert (await service.post(f"/api/v1/notices/{notice['id']}/reading", FACTORY)).status_code == 201
+    assert [each["read_at"] is not None for each in await notices(service)] == [True]
+
+
+async def test_of_what_it_refused_itself_a_factory_is_not_told(service: Running) -> None:
+    assert (await service.post(f"{REQUESTS}/r1/refusal", FACTORY, {"reason": "No"})).status_code == 201
+    assert await notices(service) == []
+
+
 async def test_a_paper_answers_only_what_its_factory_was_asked_by_that_buyer(service: Running) -> None:
     own, foreign = await scanned(service), await scanned(service, factory_id="f2")
     answers = [

@@ -1,8 +1,9 @@
 """Notices: what a factory is told that others did about its reports, and what they ask of it.
 
-Each follows from one entry of the ledger, or from a request for access while that waits for the factory's answer. So
-nothing that breaks can lose a notice: it is there from the moment on in which the entry takes effect, or the request is
-made. What is stored besides is only that the factory has read it.
+Each follows from one entry of the ledger, or from a request for access: while that waits for the factory's answer, and
+when the programme recorded its refusal. So nothing that breaks can lose a notice: it is there from the moment on in
+which the entry takes effect, or the request is made or refused. What is stored besides is only that the factory has
+read it.
 """
 
 from collections.abc import Iterator
@@ -37,6 +38,8 @@ class NoticeKind(StrEnum):
     """A consent that it gave on paper was put on the ledger by the programme."""
     WITHDRAWAL_RECORDED = "withdrawal_recorded"
     """So was the withdrawal of a consent, which it signed on paper."""
+    REFUSAL_RECORDED = "refusal_recorded"
+    """So was its refusal of what a buyer asked."""
     SHARING_SUSPENDED = "sharing_suspended"
     SHARING_RESUMED = "sharing_resumed"
     ACCESS_REQUESTED = "access_requested"
@@ -49,8 +52,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that a factory is told; ``epoch`` is the entry on the ledger that it follows from, 0 of a request.
 
     ``record_id`` is the disclosure, the grant, the agreement or the request for access. Of a disclosure the ``reason``
-    is told, and the roles of the two persons who decided, never who they are; of a request the purpose. Without
-    ``cycles`` every cycle is meant.
+    is told, and the roles of the two persons who decided, never who they are; of a request the purpose, of its refusal
+    what was said. Without ``cycles`` every cycle is meant.
     """
 
     id: str
@@ -86,11 +89,14 @@ def notices(fold: Fold) -> Iterator[Notice]:
             yield found
 
 
-def waiting(request: AccessRequest, now: datetime) -> list[Notice]:
-    """What the factory is told of a request while it waits: that it was made, and that it was brought to mind again."""
-    if request.status_at(now) is not Status.PENDING:
-        return []
-    return [_of_request(request, reminder) for reminder in sorted({0, request.reminders})]
+def told_of(request: AccessRequest, now: datetime) -> list[Notice]:
+    """What the factory is told of a request.
+
+    While it waits, that it was made and was brought to mind again; and that its refusal on paper was recorded.
+    """
+    if request.status_at(now) is Status.PENDING:
+        return [_of_request(request, reminder) for reminder in sorted({0, request.reminders})]
+    return _refusals(request)
 
 
 def request_of(notice_id: str) -> str | None:
@@ -101,8 +107,8 @@ def request_of(notice_id: str) -> str | None:
 
 def notice_of(request: AccessRequest, wanted: str) -> Notice | None:
     """The notice with an id of a request, whatever became of it, if there is one."""
-    found = (_of_request(request, reminder) for reminder in range(request.reminders + 1))
-    return next((notice for notice in found if notice.id == wanted), None)
+    found = [_of_request(request, reminder) for reminder in range(request.reminders + 1)]
+    return next((notice for notice in (*found, *_refusals(request)) if notice.id == wanted), None)
 
 
 def notice_with(fold: Fold, wanted: str) -> Notice | None:
@@ -158,19 +164,23 @@ def _of_disclosure(entry: Entry, kind: NoticeKind, disclosure: Disclosure) -> No
 
 def _of_request(request: AccessRequest, reminder: int) -> Notice:
     """That a request was made, or its first, second ... reminder."""
-    return Notice(
-        id=f"{_OF_REQUEST}{reminder}-{request.id}",
-        kind=NoticeKind.ACCESS_REQUEST_REMINDED if reminder else NoticeKind.ACCESS_REQUESTED,
-        at=request.asked_at + (REMINDERS[reminder - 1] if reminder else timedelta(0)),
-        epoch=0,
-        factory_id=request.factory_id,
-        buyer_id=request.buyer_id,
-        record_id=request.id,
-        kinds=request.kinds,
-        starts_on=request.starts_on,
-        ends_on=request.ends_on,
-        reason=request.purpose,
-    )
+    kind = NoticeKind.ACCESS_REQUEST_REMINDED if reminder else NoticeKind.ACCESS_REQUESTED
+    at = request.asked_at + (REMINDERS[reminder - 1] if reminder else timedelta(0))
+    return _about(request, str(reminder), kind, at=at, reason=request.purpose)
+
+
+def _refusals(request: AccessRequest) -> list[Notice]:
+    """That the programme recorded a refusal which the factory signed; what it answered itself it is not told."""
+    answer = request.answer
+    if request.status is not Status.REFUSED or answer is None or not answer.document_sha256:
+        return []
+    return [_about(request, "refused", NoticeKind.REFUSAL_RECORDED, at=answer.at, reason=answer.reason)]
+
+
+def _about(request: AccessRequest, what: str, kind: NoticeKind, **told: object) -> Notice:
+    names = ("factory_id", "buyer_id", "kinds", "starts_on", "ends_on")
+    asked = {name: getattr(request, name) for name in names}
+    return Notice(id=f"{_OF_REQUEST}{what}-{request.id}", kind=kind, epoch=0, record_id=request.id, **asked, **told)  # type: ignore[arg-type]
 
 
 def _notice(entry: Entry, kind: NoticeKind, **told: object) -> Notice:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from contracts.identity import Scope
-from services.access.domain.notice import Notice, notices, waiting
+from services.access.domain.notice import Notice, notices, told_of
 from services.access.store.ledger import Ledger
 from services.access.store.notices import Readings
 from services.access.store.requests import Requests
@@ -49,7 +49,7 @@ async def list_notices(
     found: list[NoticeView] = []
     if scope.buyer_id is not None:
         return NoticePage(found, None)
-    told = [notice async for notice in _waiting(requests, scope, now)]
+    told = [notice async for notice in _of_requests(requests, scope, now)]
     told += [notice for notice in notices(await ledger.current()) if scope.covers(notice.factory_id)]
     mine = sorted((each for each in told if before is None or _place(each) < before), key=_place, reverse=True)
     for start in range(0, len(mine), limit):
@@ -72,13 +72,13 @@ async def views(readings: Readings, shown: list[Notice], scope: Scope) -> list[N
     ]
 
 
-async def _waiting(requests: Requests, scope: Scope, now: datetime) -> AsyncIterator[Notice]:
-    """The notices of all requests in scope that wait for an answer."""
+async def _of_requests(requests: Requests, scope: Scope, now: datetime) -> AsyncIterator[Notice]:
+    """The notices of all requests in scope that wait for an answer, or were refused on paper."""
     after: str | None = None
     while True:
-        page = await requests.find_open(scope, limit=PAGE, after=after)
+        page = await requests.find_telling(scope, limit=PAGE, after=after)
         for request in page.items:
-            for notice in waiting(request, now):
+            for notice in told_of(request, now):
                 yield notice
         if (after := page.next_cursor) is None:
             return

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,8 @@ from services.access.domain.request import AccessRequest, Status
 from services.runtime.aggregates import Aggregates, Found
 from services.runtime.documents import Documents, Index
 from services.runtime.relay import Relay
+
+_WAITING: Final[dict[str, object]] = {"state.status": {"$in": [None, Status.PENDING.value]}}
 
 Decision = Callable[[AccessRequest], tuple[AccessRequest, Sequence[Event]]]
 
@@ -60,9 +63,12 @@ class Requests:
     async def find_open(self, scope: Scope, *, limit: int, after: str | None) -> Found[AccessRequest]:
         """Read one page of what waits for an answer, or for its grant, oldest first."""
         settling = {"state.status": Status.ACCEPTED.value, "state.is_settled": {"$ne": True}}
-        waiting = {"$or": [{"state.status": {"$in": [None, Status.PENDING.value]}}, settling]}
-        where = {"$and": [each for each in (_within(scope), waiting) if each]}
-        return await self._requests.find(where, sort=[("state.asked_at", 1)], limit=limit, after=after)
+        return await self._find_either(scope, _WAITING, settling, limit=limit, after=after)
+
+    async def find_telling(self, scope: Scope, *, limit: int, after: str | None) -> Found[AccessRequest]:
+        """Read one page of what waits for an answer, or was refused on paper, oldest first."""
+        on_paper = {"state.status": Status.REFUSED.value, "state.answer.document_sha256": {"$gt": ""}}
+        return await self._find_either(scope, _WAITING, on_paper, limit=limit, after=after)
 
     async def add(self, request: AccessRequest, event: Event, *, body: object, now: datetime) -> None:
         """Store a new request with its event; raises ``Conflict`` for a taken id and ``RequestWaits``."""
@@ -77,6 +83,12 @@ class Requests:
     async def change(self, request_id: str, decide: Decision) -> AccessRequest:
         """Store what a pure decision makes of a request; raises its refusals."""
         return await self._requests.change(request_id, decide)
+
+    async def _find_either(
+        self, scope: Scope, *either: dict[str, object], limit: int, after: str | None
+    ) -> Found[AccessRequest]:
+        where = {"$and": [each for each in (_within(scope), {"$or": list(either)}) if each]}
+        return await self._requests.find(where, sort=[("state.asked_at", 1)], limit=limit, after=after)
 
     async def _end_expired(self, request: AccessRequest, now: datetime) -> None:
         """Free the slot of a request whose time is over, but which no sweep has noted yet."""
