@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -87,6 +88,16 @@ async def test_a_batch_that_comes_again_changes_nothing(documents: Documents, lo
     await other.append("f1", "b1", reads("r1", "r2"), at=AT)
     await asyncio.gather(*(pages.append("f1", "b2", reads("r3"), at=AT) for pages in (log, other) * 3))
     assert (await exported(log))[0] == ["r1", "r2", "r3"]
+
+
+async def test_a_store_that_was_away_is_not_asked_where_the_log_ends_by_everybody_at_once(log: ReadPages) -> None:
+    await log.append("f1", "b1", reads("r1"), at=AT)
+    log._pages = Unsure(log._pages, does_write=False)  # type: ignore[assignment]
+    with pytest.raises(StoreUnavailable):
+        await log.append("f1", "b2", reads("r2"), at=AT)
+    with patch.object(ReadPages, "_stored", side_effect=AssertionError("the store was asked")):
+        await log.append("f1", "b2", reads("r2"), at=AT)
+    assert (await exported(log))[0] == ["r1", "r2"]
 
 
 async def test_each_factory_has_a_log_of_its_own(log: ReadPages) -> None:

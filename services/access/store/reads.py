@@ -83,11 +83,12 @@ class ReadPages:
         """
         async with self._turns.setdefault(factory_id, asyncio.Lock()):
             for _ in range(APPEND_ATTEMPTS):
-                tail = self._tails.pop(factory_id, None) or await self._stored(factory_id)
+                tail = self._tails.get(factory_id) or await self._stored(factory_id)
                 page = tail.next(batch, reads, at=at, key=await self._key(tail.key_id, at))
                 try:
                     await self._pages.insert(_document(page))
                 except DuplicateKey:
+                    self._tails.pop(factory_id, None)
                     if await self._pages.count({"factory_id": factory_id, "batch": batch}):
                         return
                     continue

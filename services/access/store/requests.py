@@ -62,12 +62,15 @@ class Requests:
 
     async def find_open(self, scope: Scope, *, limit: int, after: str | None) -> Found[AccessRequest]:
         """Read one page of what waits for an answer, or for its grant, oldest first."""
-        settling = {"state.status": Status.ACCEPTED.value, "state.is_settled": {"$ne": True}}
+        settling: dict[str, object] = {"state.status": Status.ACCEPTED.value, "state.is_settled": {"$ne": True}}
         return await self._find_either(scope, _WAITING, settling, limit=limit, after=after)
 
     async def find_telling(self, scope: Scope, *, limit: int, after: str | None) -> Found[AccessRequest]:
         """Read one page of what waits for an answer, or was refused on paper, oldest first."""
-        on_paper = {"state.status": Status.REFUSED.value, "state.answer.document_sha256": {"$gt": ""}}
+        on_paper: dict[str, object] = {
+            "state.status": Status.REFUSED.value,
+            "state.answer.document_sha256": {"$gt": ""},
+        }
         return await self._find_either(scope, _WAITING, on_paper, limit=limit, after=after)
 
     async def add(self, request: AccessRequest, event: Event, *, body: object, now: datetime) -> None:
