@@ -23,15 +23,11 @@ _REFUSED: Final = msgspec.json.encode(
 
 
 class _LastAnswer:
-    """Where the last answer of a connection is written."""
+    """Where the last answer of a connection is written; the connection itself says how it is closed."""
 
     def __init__(self, connection: "CarefulHttp") -> None:
-        self._connection = connection
-        self.write, self.is_closing = connection.transport.write, connection.transport.is_closing
-
-    def close(self) -> None:
-        """Leave it to the connection how it is closed."""
-        self._connection.answered()
+        transport = connection.transport
+        self.write, self.is_closing, self.close = transport.write, transport.is_closing, connection.answered
 
 
 class CarefulHttp(HttpToolsProtocol):

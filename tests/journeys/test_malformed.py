@@ -110,7 +110,7 @@ async def test_ten_thousand_wrong_requests_break_nothing_and_learn_nothing(attac
 
 
 def slope_of(values: list[float]) -> float:
-    """What each adds to the one before: the median over all pairs (Theil and Sen), which one step does not move."""
+    """What each adds to the one before: the median over all pairs (Theil and Sen), which one step moves little."""
     pairs = combinations(enumerate(values), 2)
     return median((after - before) / (late - early) for (early, before), (late, after) in pairs)
 

@@ -72,6 +72,9 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_as: str = ""
 
 
+_SHARED: Final = ("factory_id", "buyer_id", "kinds", "starts_on", "ends_on")
+"""What a notice tells of a grant, a disclosure and a request alike."""
+
 _PREFIX: Final = "notice-"
 _OF_REQUEST: Final = "notice-request-"
 
@@ -151,15 +154,12 @@ def _of_paper(entry: Entry, fact: GrantGiven | GrantRevoked, fold: Fold) -> Noti
     record = fold.record(record_id)
     if record is None or not sha256:
         return None
-    names = ("factory_id", "buyer_id", "kinds", "starts_on", "ends_on")
-    return _notice(entry, kind, record_id=record.id, **{name: getattr(record.grant, name) for name in names})
+    return _notice(entry, kind, record_id=record.id, **_told(record.grant, _SHARED))
 
 
 def _of_disclosure(entry: Entry, kind: NoticeKind, disclosure: Disclosure) -> Notice:
-    names = ("factory_id", "buyer_id", "kinds", "cycles", "starts_on", "ends_on")
-    decided = ("reason", "requested_as", "confirmed_as")
-    told = {name: getattr(disclosure, name) for name in (*names, *decided)}
-    return _notice(entry, kind, record_id=disclosure.disclosure_id, **told)
+    names = (*_SHARED, "cycles", "reason", "requested_as", "confirmed_as")
+    return _notice(entry, kind, record_id=disclosure.disclosure_id, **_told(disclosure, names))
 
 
 def _of_request(request: AccessRequest, reminder: int) -> Notice:
@@ -178,9 +178,12 @@ def _refusals(request: AccessRequest) -> list[Notice]:
 
 
 def _about(request: AccessRequest, what: str, kind: NoticeKind, **told: object) -> Notice:
-    names = ("factory_id", "buyer_id", "kinds", "starts_on", "ends_on")
-    asked = {name: getattr(request, name) for name in names}
+    asked = _told(request, _SHARED)
     return Notice(id=f"{_OF_REQUEST}{what}-{request.id}", kind=kind, epoch=0, record_id=request.id, **asked, **told)  # type: ignore[arg-type]
+
+
+def _told(about: object, names: tuple[str, ...]) -> dict[str, object]:
+    return {name: getattr(about, name) for name in names}
 
 
 def _notice(entry: Entry, kind: NoticeKind, **told: object) -> Notice:

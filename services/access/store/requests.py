@@ -11,10 +11,10 @@ from contracts.events import Event
 from contracts.identity import Scope
 from services.access.domain.request import AccessRequest, Status
 from services.runtime.aggregates import Aggregates, Found
-from services.runtime.documents import Documents, Index
+from services.runtime.documents import Documents, Filter, Index
 from services.runtime.relay import Relay
 
-_WAITING: Final[dict[str, object]] = {"state.status": {"$in": [None, Status.PENDING.value]}}
+_WAITING: Final[Filter] = {"state.status": {"$in": [None, Status.PENDING.value]}}
 
 Decision = Callable[[AccessRequest], tuple[AccessRequest, Sequence[Event]]]
 
@@ -62,15 +62,12 @@ class Requests:
 
     async def find_open(self, scope: Scope, *, limit: int, after: str | None) -> Found[AccessRequest]:
         """Read one page of what waits for an answer, or for its grant, oldest first."""
-        settling: dict[str, object] = {"state.status": Status.ACCEPTED.value, "state.is_settled": {"$ne": True}}
+        settling = {"state.status": Status.ACCEPTED.value, "state.is_settled": {"$ne": True}}
         return await self._find_either(scope, _WAITING, settling, limit=limit, after=after)
 
     async def find_telling(self, scope: Scope, *, limit: int, after: str | None) -> Found[AccessRequest]:
         """Read one page of what waits for an answer, or was refused on paper, oldest first."""
-        on_paper: dict[str, object] = {
-            "state.status": Status.REFUSED.value,
-            "state.answer.document_sha256": {"$gt": ""},
-        }
+        on_paper = {"state.status": Status.REFUSED.value, "state.answer.document_sha256": {"$gt": ""}}
         return await self._find_either(scope, _WAITING, on_paper, limit=limit, after=after)
 
     async def add(self, request: AccessRequest, event: Event, *, body: object, now: datetime) -> None:
@@ -87,9 +84,7 @@ class Requests:
         """Store what a pure decision makes of a request; raises its refusals."""
         return await self._requests.change(request_id, decide)
 
-    async def _find_either(
-        self, scope: Scope, *either: dict[str, object], limit: int, after: str | None
-    ) -> Found[AccessRequest]:
+    async def _find_either(self, scope: Scope, *either: Filter, limit: int, after: str | None) -> Found[AccessRequest]:
         where = {"$and": [each for each in (_within(scope), {"$or": list(either)}) if each]}
         return await self._requests.find(where, sort=[("state.asked_at", 1)], limit=limit, after=after)
 

@@ -119,7 +119,7 @@ class PaperConsent:
         another factory.
         """
         scan = await self._scans.get(paper_id, scope_for(principal, Permission.GRANT_RECORD))
-        await self._ledger.get(grant_id, _of(scan))
+        await self._ledger.given(grant_id, _of(scan))
 
         def decide(fold: Fold) -> GrantRevoked | None:
             return revocation(fold, grant_id, said_by=said_by, document_sha256=scan.paper.sha256)
