@@ -1,4 +1,4 @@
-"""A server of MongoDB's wire protocol: mongo-java-server on an H2 file, under the launcher in the folder `mongo`."""
+"""A server of MongoDB's wire protocol: mongo-java-server on an H2 file, and our indexes (folder `mongo`)."""
 
 import os
 from pathlib import Path

@@ -1,6 +1,5 @@
 import de.bwaldvogel.mongo.MongoServer;
 import de.bwaldvogel.mongo.MongoVersion;
-import de.bwaldvogel.mongo.backend.h2.H2Backend;
 import java.util.List;
 
 /** Serves MongoDB's wire protocol from one H2 file; arguments: address, port, file. */
@@ -22,7 +21,7 @@ public final class MongoLauncher {
     private MongoLauncher() {}
 
     public static void main(String[] arguments) throws InterruptedException {
-        H2Backend backend = new H2Backend(arguments[2]);
+        IndexedBackend backend = new IndexedBackend(arguments[2]);
         backend.version(ANNOUNCED);
         MongoServer server = new MongoServer(backend);
         // SIGTERM runs this: it closes the clients, then the H2 file, which writes what is not yet on disk.
