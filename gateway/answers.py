@@ -8,8 +8,7 @@ from litestar.types import Send
 
 from contracts.errors import Problem, Refusal
 from gateway.upstream import Headers
-from services.runtime.http import PROBLEM, TITLES
-from services.runtime.telemetry import current_trace_id
+from services.runtime.http import PROBLEM, problem_of
 
 API_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'"
 RETRY_AFTER_S: Final = b"2"
@@ -86,9 +85,8 @@ def guarded(*, policy: bytes = API_POLICY, caching: bytes = b"no-store") -> Head
 
 
 def problem(status: int, code: str, detail: str, headers: Headers = ()) -> Answer:
-    """The one shape in which STAR says no; a 503 says when to come back, a 401 what is needed, unless told."""
-    title = TITLES.get(status, "Unexpected error" if status >= 500 else "Refused")
-    content = Problem(title=title, status=status, detail=detail, code=code, trace_id=current_trace_id())
+    """The answer that says no; a 503 says when to come back, a 401 what is needed, unless told."""
+    content = problem_of(status, code, detail)
     usual = {503: (b"retry-after", RETRY_AFTER_S), 401: (b"www-authenticate", b'Bearer realm="star"')}.get(status)
     extra = (usual,) if usual is not None and usual[0] not in dict(headers) else ()
     return Answer(status, msgspec.json.encode(content), PROBLEM.encode(), (*headers, *extra))

@@ -16,7 +16,7 @@ from gateway.dev_issuer import DevIssuer
 from gateway.oidc import Oidc
 from gateway.pages import door as page
 from gateway.upstream import Upstream, check
-from services.runtime.http import CHECK_TIMEOUT_S, Check, Health
+from services.runtime.http import Check, Health, failure_of
 
 Door = Callable[[str, Body], Awaitable[Answer]]
 """Answers a method at one address."""
@@ -76,7 +76,7 @@ class Doors:
 
     async def _checked(self) -> Answer:
         """Ask every part; whoever asks meanwhile, or just after, gets this answer as well."""
-        reasons = await asyncio.gather(*(_failure(check) for check in self._checks.values()))
+        reasons = await asyncio.gather(*(failure_of(check) for check in self._checks.values()))
         failing = {name: reason for name, reason in zip(self._checks, reasons, strict=True) if reason}
         self._checked_at = time.monotonic()
         return json_answer(Health("not_ready" if failing else "ready", failing), status=503 if failing else 200)
@@ -106,13 +106,3 @@ def _fixed(answer: Answer) -> Door:
 def _not_allowed(methods: bytes) -> Answer:
     answer = problem(405, "method_not_allowed", "This address does not know the method.")
     return msgspec.structs.replace(answer, headers=((b"allow", methods),))
-
-
-async def _failure(check: Check) -> str:
-    """Why a part cannot serve; empty when it can."""
-    try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
-            await check()
-    except Exception as error:  # noqa: BLE001 - whatever the part raises is the answer
-        return type(error).__name__
-    return ""

@@ -55,10 +55,15 @@ TITLES = {
 }
 
 
-def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response[Problem]:
+def problem_of(status: int, code: str, detail: str) -> Problem:
     """The one shape in which STAR says no."""
     title = TITLES.get(status, "Unexpected error" if status >= 500 else "Refused")
-    content = Problem(title=title, status=status, detail=detail, code=code, trace_id=current_trace_id())
+    return Problem(title=title, status=status, detail=detail, code=code, trace_id=current_trace_id())
+
+
+def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response[Problem]:
+    """The answer that says no."""
+    content = problem_of(status, code, detail)
     return Response(content, status_code=status, media_type=PROBLEM, headers=dict(headers or {}))
 
 
@@ -157,7 +162,7 @@ def health_routes(checks: Mapping[str, Check]) -> list[ControllerRouterHandler]:
 
     @get("/health/ready", opt={"public": True}, include_in_schema=False)
     async def ready() -> Response[Health]:
-        results = await asyncio.gather(*(_failure(check) for check in checks.values()))
+        results = await asyncio.gather(*(failure_of(check) for check in checks.values()))
         failing = {name: reason for name, reason in zip(checks, results, strict=True) if reason}
         status = Health("not_ready" if failing else "ready", failing)
         return Response(status, status_code=503 if failing else 200, media_type=MediaType.JSON)
@@ -165,7 +170,7 @@ def health_routes(checks: Mapping[str, Check]) -> list[ControllerRouterHandler]:
     return [live, ready]
 
 
-async def _failure(check: Check) -> str:
+async def failure_of(check: Check) -> str:
     """Why a part cannot serve; empty when it can."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):

@@ -13,7 +13,7 @@ from contracts.identifiers import Id, derived_id
 from contracts.identity import Principal
 from contracts.permissions import Permission, scope_for
 from contracts.vocabulary import COMPLIANCE_KINDS, ReportKind
-from services.access.api.papers import Upload, shown, too_large
+from services.access.api.papers import Upload, shown
 from services.access.domain.agreement import Agreement, Side, Signature
 from services.access.domain.paper import LARGEST_BYTES, PDF, Sha256
 from services.access.domain.request import Reason
@@ -24,7 +24,6 @@ from services.access.queries.agreements import AgreementPage, AgreementView
 from services.access.store.agreements import Agreements
 from services.access.store.ledger import Ledger
 from services.access.usecases.agreements import Agreeing
-from services.runtime.files import FileTooLarge
 from services.runtime.http import Injected, PageSize, requires
 from services.runtime.openapi import of_bytes
 
@@ -150,10 +149,7 @@ async def add_document(
 ) -> AgreementView:
     """Store the document; it can be replaced until the first side has signed it."""
     now = datetime.now(UTC)
-    try:
-        kept = await agreeing.add_document(principal, agreement_id, request.stream(), now=now)
-    except FileTooLarge as error:
-        raise too_large(error) from error
+    kept = await agreeing.add_document(principal, agreement_id, request.stream(), now=now)
     return queries.view(kept, await ledger.current(), agreeing.today(now))
 
 

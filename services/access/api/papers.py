@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 from litestar import Request, get, post
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
 from litestar.response import Stream
 from uuid_utils.compat import uuid7
 
@@ -31,16 +30,10 @@ from services.access.store.ledger import Ledger
 from services.access.store.papers import ConsentPapers
 from services.access.usecases.grants import UsualDay
 from services.access.usecases.papers import PaperConsent
-from services.runtime.files import FileTooLarge
 from services.runtime.http import Injected, PageSize, requires
 from services.runtime.openapi import of_bytes
 
 Upload = Request[object, object, State]
-
-
-def too_large(error: FileTooLarge) -> HTTPException:
-    """The answer to a body that is larger than a paper may be."""
-    return HTTPException(status_code=413, detail=str(error))
 
 
 async def shown(papers: Papers, paper: Paper, name: str) -> Stream:
@@ -117,10 +110,7 @@ async def add_paper(
     request: Upload, principal: Injected[Principal], paper_consent: Injected[PaperConsent], factory_id: str
 ) -> ConsentPaperView:
     """Store the scan; the type is told by the bytes, what the request says of it is not looked at."""
-    try:
-        stored = await paper_consent.keep(principal, factory_id, str(uuid7()), request.stream(), now=datetime.now(UTC))
-    except FileTooLarge as error:
-        raise too_large(error) from error
+    stored = await paper_consent.keep(principal, factory_id, str(uuid7()), request.stream(), now=datetime.now(UTC))
     return _view(stored)
 
 

@@ -21,8 +21,7 @@ from services.access.queries.requests import RequestPage, RequestView
 from services.access.store.ledger import Ledger
 from services.access.store.requests import Asked, Requests
 from services.access.usecases.requests import AccessRequests
-from services.runtime.http import TITLES, Injected, PageSize, requires
-from services.runtime.telemetry import current_trace_id
+from services.runtime.http import Injected, PageSize, problem_of, requires
 
 T = TypeVar("T")
 MOST_AT_ONCE = 200
@@ -251,13 +250,7 @@ async def _result(item_id: str, act: Callable[[T], Awaitable[RequestView]], item
     try:
         return RequestResult(id=item_id, status=done, request=await act(item))
     except Refusal as refusal:
-        told = Problem(
-            title=TITLES.get(refusal.status, "Refused"),
-            status=refusal.status,
-            detail=str(refusal),
-            code=refusal.code,
-            trace_id=current_trace_id(),
-        )
+        told = problem_of(refusal.status, refusal.code, str(refusal))
         return RequestResult(id=item_id, status=refusal.status, problem=told)
 
 

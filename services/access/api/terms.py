@@ -12,7 +12,7 @@ from contracts.errors import NotFound
 from contracts.identifiers import ID_PATTERN, Id, derived_id
 from contracts.identity import Principal, Role
 from contracts.permissions import Permission, scope_for
-from services.access.api.papers import Upload, shown, too_large
+from services.access.api.papers import Upload, shown
 from services.access.domain.paper import LARGEST_BYTES, PDF, Sha256
 from services.access.domain.party import ShortText
 from services.access.domain.terms import Terms, TermsAcceptance, TermsDiffer
@@ -21,7 +21,6 @@ from services.access.evidence import Papers
 from services.access.store.organisations import TermsRecords
 from services.access.usecases import terms as usecases
 from services.access.usecases.grants import EVERYWHERE, Parties
-from services.runtime.files import FileTooLarge
 from services.runtime.http import Injected, PageSize, requires
 from services.runtime.openapi import of_bytes
 
@@ -78,12 +77,9 @@ async def publish_terms(
     version: Version,
 ) -> TermsView:
     """Publish a version of the terms, which every party can read, and is to accept from now on."""
-    try:
-        published = await usecases.publish(
-            terms_records, papers, version, request.stream(), by=principal.subject, now=datetime.now(UTC)
-        )
-    except FileTooLarge as error:
-        raise too_large(error) from error
+    published = await usecases.publish(
+        terms_records, papers, version, request.stream(), by=principal.subject, now=datetime.now(UTC)
+    )
     return _view(published)
 
 

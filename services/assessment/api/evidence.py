@@ -6,7 +6,6 @@ from typing import Annotated
 import msgspec
 from litestar import Request, get, post
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
 from litestar.params import Parameter
 from litestar.response import Stream
 from uuid_utils.compat import uuid7
@@ -18,7 +17,6 @@ from services.assessment.domain.evidence import LARGEST_BYTES
 from services.assessment.evidence import Evidences
 from services.assessment.store import Questionnaires, Visits
 from services.assessment.usecases.visits import Upload, add_evidence
-from services.runtime.files import FileTooLarge
 from services.runtime.http import Injected, requires
 from services.runtime.openapi import of_bytes
 
@@ -51,18 +49,15 @@ async def add(
     question_id: Annotated[str | None, Parameter(query="question_id")] = None,
 ) -> EvidenceAdded:
     """The type is told by the bytes; what the request says of it is not looked at."""
-    try:
-        evidence = await add_evidence(
-            visits,
-            questionnaires,
-            evidences,
-            Upload(visit_id=visit_id, evidence_id=str(uuid7()), question_id=question_id),
-            request.stream(),
-            principal=principal,
-            now=datetime.now(UTC),
-        )
-    except FileTooLarge as error:
-        raise HTTPException(status_code=413, detail=str(error)) from error
+    evidence = await add_evidence(
+        visits,
+        questionnaires,
+        evidences,
+        Upload(visit_id=visit_id, evidence_id=str(uuid7()), question_id=question_id),
+        request.stream(),
+        principal=principal,
+        now=datetime.now(UTC),
+    )
     return EvidenceAdded(id=evidence.id, sha256=evidence.sha256, size=evidence.size, content_type=evidence.content_type)
 
 

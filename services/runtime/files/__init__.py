@@ -5,13 +5,18 @@ from typing import Protocol
 
 import msgspec
 
+from contracts.errors import Refusal
+
 
 class FileMissing(Exception):
     """No file is stored under the key."""
 
 
-class FileTooLarge(Exception):
+class FileTooLarge(Refusal):
     """More bytes arrived than the caller allowed; nothing was kept."""
+
+    status = 413
+    code = "too_large"
 
 
 class ChecksumMismatch(Exception):
